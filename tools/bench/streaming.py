@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,13 @@ from zmqruntime.streaming import (
     Compression,
     ImageStream,
     Policy,
+    Receiver,
+    Sender,
     StreamingVisualizerServer,
     VisualizerProcessManager,
     decode_array,
     encode_array,
+    receive,
 )
 from zmqruntime.streaming.segments import create_segment, remove_segment
 
@@ -52,7 +56,7 @@ class BlindViewer(StreamingVisualizerServer):
 
     def display_image(self, image_data: npt.NDArray[Any], metadata: dict[str, Any]) -> None:
         """Write the time, from the clock shared by all processes, if requested."""
-        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        now = time.monotonic_ns()
         if "times" in metadata:
             with Path(metadata["times"]).open("a", encoding="ascii") as file:
                 file.write(f"{now}\n")
@@ -74,6 +78,7 @@ def main() -> int:
     parser.add_argument(
         "--stopped-seconds", type=float, default=60.0, help="how long the viewer is stopped [default: 60]"
     )
+    parser.add_argument("--camera-seconds", type=float, default=10.0, help="how long cameras run [default: 10]")
     with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="zs") as home:
         os.environ["HOME"] = home
         image = np.random.default_rng(0).integers(0, 2**16, SHAPE, np.uint16)
@@ -81,6 +86,7 @@ def main() -> int:
         measure_allocated(report, Path(home))
         measure_frames(report, image, options.images, options.rounds)
         measure_stopped(report, options.stopped_seconds)
+        measure_cameras(report, options.camera_seconds)
     return int(report.missed > 0)
 
 
@@ -185,7 +191,7 @@ def measure_allocated(report: Report, folder: Path) -> None:
             for number in range(200):
                 array = stream.allocate((side, side), np.uint16)
                 array[::256, ::2048] = number
-                sent.append(time.clock_gettime_ns(time.CLOCK_MONOTONIC))
+                sent.append(time.monotonic_ns())
                 stream.send(array, metadata={"times": str(times)})
                 stream.settle()
             came = [int(line) for line in times.read_text(encoding="ascii").split()]
@@ -305,6 +311,86 @@ def measure_stopped(report: Report, seconds: float) -> None:
 def work(image: npt.NDArray[np.uint16]) -> float:
     """Work like a step of a pipeline."""
     return float(image[::4, ::4].astype(np.float32).std())
+
+
+# --- cameras ------------------------------------------------------------------------------------------------------
+
+
+def measure_cameras(report: Report, seconds: float) -> None:
+    """Send images at a fixed rate, every one and newest first, from one process and from several at once."""
+    if seconds <= 0:
+        return
+    for cameras, rate, latest in ((1, 100, False), (1, 100, True), (5, 20, False)):
+        who = "a camera" if cameras == 1 else f"{cameras} cameras"
+        how = "newest first" if latest else "every image"
+        what = f"{who} at {rate} images/s of 2048 x 2048 uint16, {how}"
+        runs = run_cameras(cameras, rate, latest, round(seconds * rate))
+        sent, dropped = sum(run.sent for run in runs), sum(run.dropped for run in runs)
+        calls = sorted(call for run in runs for call in run.calls)
+        took = max(run.seconds for run in runs)
+        note = f"{sent} sent, {sent - dropped} received, {dropped} dropped in {took:.1f} s"
+        report.tell(
+            Figure(f"{what}: received", (sent - dropped) / took, "/s", higher_is_better=True, note=note),
+            Figure(f"{what}: send, median", statistics.median(calls) * 1e3, "ms"),
+            Figure(f"{what}: send, 99 of 100", calls[len(calls) * 99 // 100] * 1e3, "ms"),
+            Figure(f"{what}: send, longest", calls[-1] * 1e3, "ms"),
+        )
+
+
+@dataclass(frozen=True)
+class CameraRun:
+    """What one camera did: its counts once all was taken, the seconds until then and those of each call of send."""
+
+    sent: int
+    dropped: int
+    seconds: float
+    calls: list[float]
+
+
+def run_cameras(cameras: int, rate: int, latest: bool, count: int) -> list[CameraRun]:
+    """Run cameras in processes of their own, and receive here."""
+    begin, results = SPAWN.Barrier(cameras), SPAWN.Queue()
+    work = [SPAWN.Process(target=film, args=(number, rate, latest, count, begin, results)) for number in range(cameras)]
+    with receive(PORT, latest=latest, config=CONFIG) as receiver:
+        reader = threading.Thread(target=look_at_all, args=(receiver,))
+        reader.start()
+        for process in work:
+            process.start()
+        runs = [results.get(timeout=600) for _ in work]
+        for process in work:
+            process.join()
+        receiver.close()
+        reader.join()
+    return runs
+
+
+def look_at_all(receiver: Receiver) -> None:
+    """Read some pixels of each image, as a display does."""
+    for array, _ in receiver:
+        array[::16, ::16].max()
+
+
+def film(number: int, rate: int, latest: bool, count: int, begin: Any, results: Any) -> None:
+    """Be a camera: send at a fixed rate, time each call, and wait until everything was taken."""
+    image = np.random.default_rng(number).integers(0, 2**16, SHAPE, np.uint16)
+    calls = []
+    with Sender(PORT, name=f"camera {number}", latest=latest, timeout=60, config=CONFIG) as sender:
+        sender.wait_connected(60)
+        for _ in range(ROTATION):
+            sender.send(image)  # the memory is made once
+        sender.flush()
+        before = sender.counts
+        begin.wait()
+        start = time.perf_counter()
+        for index in range(count):
+            image[0, 0] = index
+            call = time.perf_counter()
+            sender.send(image)
+            calls.append(time.perf_counter() - call)
+            time.sleep(max(0.0, start + (index + 1) / rate - time.perf_counter()))
+        sender.flush()
+        took, counts = time.perf_counter() - start, sender.counts
+    results.put(CameraRun(counts.sent - before.sent, counts.skipped - before.skipped, took, calls))
 
 
 if __name__ == "__main__":

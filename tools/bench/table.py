@@ -43,7 +43,7 @@ QUICK = MappingProxyType(
             "--growth-events=50000",
             "--idle=5",
         ),
-        "streaming": ("--images=60", "--rounds=3", "--stopped-seconds=3"),
+        "streaming": ("--images=60", "--rounds=3", "--stopped-seconds=3", "--camera-seconds=2"),
         "engine_overhead": ("--wells=8", "--repeat=2"),
         "engine_resume": ("--rounds=2", "--wells=24"),
         "engine_scale": ("cancel",),

@@ -42,5 +42,9 @@ def test_the_wall_shows_what_the_pipeline_sends(scripts: Path) -> None:
 
 
 def test_viewer_and_pipeline_have_sixty_lines(scripts: Path) -> None:
-    lines = [line for path in scripts.glob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [
+        line
+        for path in (scripts / "wall.py", scripts / "pipeline.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
     assert sum(bool(line.strip()) for line in lines) <= 65

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 import zmq
 
-from zmqruntime import GlobalQueueTrackerRegistry, Shape
+from zmqruntime import GlobalQueueTrackerRegistry, Shape, TransportMode
 from zmqruntime.streaming import Position, StreamingVisualizerServer
 from zmqruntime.testing import isolated_home, no_leaks, zero_copy_thread
 
@@ -42,6 +42,15 @@ def socket_pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tupl
         assert isinstance(endpoint, bytes)
         sender.connect(endpoint.decode())
         yield sender, receiver
+
+
+@pytest.fixture
+def other_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What macOS and Windows do differently, as far as it can run here: TCP for IPC, files for shared memory, waits."""
+    monkeypatch.setattr("zmqruntime.transport.get_default_transport_mode", lambda: TransportMode.TCP)
+    monkeypatch.setattr("zmqruntime.streaming.server.get_default_transport_mode", lambda: TransportMode.TCP)
+    monkeypatch.setattr("zmqruntime.streaming.segments.segment_folder", lambda: tmp_path)
+    monkeypatch.setattr("zmqruntime.streaming.waiting._LONGEST_SECONDS", 0.05)
 
 
 class RecordingViewer(StreamingVisualizerServer):

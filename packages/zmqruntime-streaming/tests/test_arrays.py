@@ -1,8 +1,10 @@
 """``send`` and ``receive``: what arrives is what was sent, once and in order, or newest first where asked for."""
 
 import asyncio
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from zmqruntime.streaming import (
     receive,
 )
 
-PORT = 5580
+PORT = 5580 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # without IPC, ports are shared by all tests
 BIG = (300, 300)  # of 64 bit: more than goes into a frame where memory is shared
 RECORD = np.dtype([("x", "<f4"), ("y", ">i2", (3,))])
 
@@ -48,6 +50,13 @@ class Exporter:
         if self._refusal is not None:
             raise self._refusal
         return self._array.__dlpack__()
+
+
+class NegatedExporter(Exporter):
+    """A tensor of PyTorch whose memory has the opposite sign of its elements; its DLPack ignores that."""
+
+    def resolve_neg(self) -> Exporter:
+        return Exporter(-self._array)
 
 
 class GpuExporter(Exporter):
@@ -108,6 +117,7 @@ OTHERS = {
     "gaps": (Exporter(np.arange(6, dtype="u2").reshape(2, 3).T), np.arange(6, dtype="u2").reshape(2, 3).T),
     "bool": (Exporter(np.array([True, False])), np.array([True, False])),
     "empty": (Exporter(np.zeros((0, 2), "c8")), np.zeros((0, 2), "c8")),
+    "negative bit": (NegatedExporter(np.arange(3)), -np.arange(3)),
     "array interface": (Imaged(), np.eye(3, dtype=np.uint8)),
 }
 
@@ -322,6 +332,19 @@ def test_arrays_are_borrowed_unless_copies_are_asked_for(pair: tuple[Sender, Rec
         assert array.dtype == ">u2"
 
 
+@pytest.mark.usefixtures("other_system")
+def test_it_works_without_ipc_and_shared_memory_of_the_system(tmp_path: Path) -> None:
+    with Sender(PORT, name="cam", timeout=30) as sender:
+        for _ in range(2):
+            with receive(PORT, timeout=30) as receiver:
+                for number in range(20):
+                    sender.send(np.full(BIG, number))
+                assert list(tmp_path.glob("zrs-*"))
+                assert [receiver.get()[0][0, 0] for _ in range(20)] == list(range(20))
+                sender.flush()
+    assert not list(tmp_path.iterdir())
+
+
 def test_memory_can_be_filled_in_place(pair: tuple[Sender, Receiver]) -> None:
     array = pair[0].allocate((512, 512), "u2")
     array[:] = 7
@@ -384,9 +407,7 @@ def test_a_sender_says_its_name_or_has_one() -> None:
         assert sender.name
 
 
-def test_waits_are_short_where_ctrl_c_does_not_interrupt_them(
-    monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], object]], None]
-) -> None:
+def test_waits_are_short_where_ctrl_c_does_not_interrupt_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zmqruntime.streaming.waiting._LONGEST_SECONDS", 0.01)
     with receive(PORT, timeout=0.05) as receiver, pytest.raises(StreamTimeoutError):
         next(receiver)

@@ -1,6 +1,7 @@
 """``send`` and ``receive`` in programs of their own: their ends, Ctrl-C, kills, and keys between machines."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from zmqruntime.streaming import Sender, receive
 from zmqruntime.streaming.__main__ import main
 
-PORT = 5580
+PORT = 5580 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # without IPC, ports are shared by all tests
 SEND = "import numpy as np; from zmqruntime.streaming import *\n"
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="there are no signals like these")
 
@@ -36,7 +37,7 @@ def end_of(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 
 
 def test_a_script_that_sends_ends_when_everything_was_taken() -> None:
-    code = "for number in range(30): send(np.full((300, 300), number), name='script', number=number)"
+    code = f"for number in range(30): send(np.full((300, 300), number), {PORT}, name='script', number=number)"
     with receive(PORT, timeout=30) as receiver, program(code) as process:
         got = [receiver.get() for _ in range(30)]
         assert end_of(process) == (0, "", "")
@@ -46,8 +47,8 @@ def test_a_script_that_sends_ends_when_everything_was_taken() -> None:
 
 
 def test_a_script_without_a_receiver_says_what_to_do() -> None:
-    lost = "sender = Sender(timeout=0.1); sender.send(np.zeros(3))"
-    with program(f"send(np.zeros(3), latest=True); {lost}; send(np.zeros(3), timeout=0.1)") as process:
+    lost = f"sender = Sender({PORT}, timeout=0.1); sender.send(np.zeros(3))"
+    with program(f"send(np.zeros(3), {PORT}, latest=True); {lost}; send(np.zeros(3), {PORT}, timeout=0.1)") as process:
         status, _, err = end_of(process)
     assert status == 1
     assert f"no receiver was found on port {PORT} within 0.1 s; start one, for example with receive({PORT})" in err
@@ -56,10 +57,10 @@ def test_a_script_without_a_receiver_says_what_to_do() -> None:
 
 @posix_only
 @pytest.mark.parametrize(
-    ("opened", "wait"), [("receive()", "next(it)"), ("Sender()", "it.wait_connected()")], ids=["receive", "send"]
+    ("opened", "wait"), [("receive", "next(it)"), ("Sender", "it.wait_connected()")], ids=["receive", "send"]
 )
 def test_ctrl_c_ends_a_wait(opened: str, wait: str) -> None:
-    code = f"it = {opened}; print('go', flush=True)\ntry: {wait}\nexcept KeyboardInterrupt: print('end')"
+    code = f"it = {opened}({PORT}); print('go', flush=True)\ntry: {wait}\nexcept KeyboardInterrupt: print('end')"
     with program(code) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "go\n"
@@ -71,7 +72,7 @@ def test_ctrl_c_ends_a_wait(opened: str, wait: str) -> None:
 
 @posix_only
 def test_what_a_killed_receiver_did_not_take_goes_to_the_next() -> None:
-    code = "receiver = receive(); print(*(receiver.get()[1]['number'] for _ in range(5)), flush=True); input()"
+    code = f"receiver = receive({PORT}); print(*(receiver.get()[1]['number'] for _ in range(5)), flush=True); input()"
     with Sender(PORT, timeout=30) as sender:
         for number in range(30):
             sender.send(np.full((300, 300), number), number=number)
@@ -121,9 +122,9 @@ def test_keys_are_exchanged_by_command_between_machines(
 
 
 def test_a_connection_can_be_tried_by_command(capsys: pytest.CaptureFixture[str]) -> None:
-    watch = ("watch", "--seconds", "2")
+    watch = ("watch", str(PORT), "--seconds", "2")
     with program("zmqruntime.streaming", *watch) as process:
-        assert main(["camera", "--side", "64", "--fps", "200", "--frames", "20"]) == 0
+        assert main(["camera", str(PORT), "--side", "64", "--fps", "200", "--frames", "20"]) == 0
         assert "20 images sent" in capsys.readouterr().out
         code, out, err = end_of(process)
     assert (code, err) == (0, "")

@@ -38,20 +38,26 @@ def as_array(value: object) -> npt.NDArray[Any]:
 
 
 def _from_dlpack(value: Any) -> npt.NDArray[Any]:
-    kind = int(value.__dlpack_device__()[0])
+    kind = None
     try:
-        if kind in _READABLE:
-            return np.from_dlpack(value)
-        return np.from_dlpack(value, device="cpu")
+        kind = int(value.__dlpack_device__()[0])
+        resolved = _resolved(value)
+        return np.from_dlpack(resolved) if kind in _READABLE else np.from_dlpack(resolved, device="cpu")
     except _REFUSALS as error:
-        if kind not in _READABLE:
-            where = _DEVICES.get(kind, f"a device of kind {kind}")
-            remedy = "copy it to main memory first, for example array.cpu() in PyTorch or array.get() in CuPy"
-            raise UnsupportedArrayError(f"the array of type {_name_of(value)} is on {where}; {remedy}") from error
-        raise UnsupportedArrayError(
-            f"{_name_of(value)} cannot be passed to NumPy: {error}; convert it first, for example with array.detach() "
-            "or to another dtype"
-        ) from error
+        if kind is None or kind in _READABLE:
+            remedy = "convert it to an array that has a dtype of NumPy and nothing but elements"
+            raise UnsupportedArrayError(f"{_name_of(value)} cannot be passed to NumPy: {error}; {remedy}") from error
+        where = _DEVICES.get(kind, f"a device of kind {kind}")
+        remedy = "copy it to main memory first, for example array.cpu() in PyTorch or array.get() in CuPy"
+        raise UnsupportedArrayError(f"the array of type {_name_of(value)} is on {where}; {remedy}") from error
+
+
+def _resolved(value: Any) -> Any:
+    """Return a tensor of PyTorch whose pending conjugation or negation, which DLPack cannot express, is carried out."""
+    for name in ("resolve_conj", "resolve_neg"):
+        resolve = getattr(value, name, None)
+        value = value if resolve is None else resolve()
+    return value
 
 
 def _name_of(value: object) -> str:

@@ -107,11 +107,16 @@ class Receiver:
             ClosedError: the receiver is closed.
         """
         seconds = self._timeout if timeout is None else timeout
-        while (found := self._take()) is None:
+        while (found := self.take()) is None:
             self._check_open()
             if not self._inbox.wait(seconds):
                 raise self._late(seconds)
         return found
+
+    def take(self) -> Received | None:
+        """Return the next array and its metadata if one has arrived, else None: for a window that draws by a timer."""
+        found = self._inbox.take()
+        return (np.array(found[0], order="K"), found[1]) if found is not None and self._copy else found
 
     @property
     def counts(self) -> ReceiverCounts:
@@ -137,7 +142,7 @@ class Receiver:
     async def __anext__(self) -> Received:
         try:
             async with asyncio.timeout(self._timeout):
-                while (found := self._take()) is None:
+                while (found := self.take()) is None:
                     if self._inbox.is_closed:
                         raise StopAsyncIteration
                     await self._inbox.arrival()
@@ -150,10 +155,6 @@ class Receiver:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
-
-    def _take(self) -> Received | None:
-        found = self._inbox.take()
-        return (np.array(found[0], order="K"), found[1]) if found is not None and self._copy else found
 
     def _check_open(self) -> None:
         if self._inbox.is_closed:

@@ -23,7 +23,7 @@ __all__ = ["Sender"]
 _log = logging.getLogger(__name__)
 
 _BUDGET: Final = 512 * 1024 * 1024
-_TIMEOUT: Final = 10.0
+_TIMEOUT: Final = 30.0
 _REST_SECONDS: Final = 2.0
 _LONGEST_NAME: Final = 200
 

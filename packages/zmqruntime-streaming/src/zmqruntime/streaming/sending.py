@@ -13,7 +13,7 @@ from zmqruntime.streaming.wire import ViewerPort
 __all__ = ["send"]
 
 _MOST: Final = 16
-_TIMEOUT: Final = 10.0
+_TIMEOUT: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from zmqruntime.streaming.sender import Sender
 
 __all__ = ["camera", "watch"]
 
+_FOR_EVER = 1e9  # until Ctrl-C
 _NOTHING = SenderCounts(received=0, dropped=0)
 
 
@@ -30,9 +31,10 @@ def camera(port: int, *, host: str | None, side: int, fps: float, frames: int | 
         frames: how many to send [default: until Ctrl-C].
         config: configuration shared with the receiver.
     """
-    image = np.arange(side * side, dtype=np.uint16).reshape(side, side)
+    image = _spots(side)
     with Sender(port, host=host, name="camera", latest=True, config=config) as sender:
-        sender.wait_connected()
+        print(f"waiting for a receiver on port {port}", flush=True)
+        sender.wait_connected(_FOR_EVER)
         begin = time.monotonic()
         try:
             for number in itertools.count() if frames is None else range(frames):
@@ -41,6 +43,12 @@ def camera(port: int, *, host: str | None, side: int, fps: float, frames: int | 
         finally:
             counts = sender.counts
             print(f"{counts.sent} images sent, {counts.skipped} dropped")
+
+
+def _spots(side: int) -> npt.NDArray[np.uint16]:
+    """Return an image of four by four bright spots."""
+    wave = np.sin(np.linspace(0, 4 * np.pi, side, endpoint=False)) ** 4
+    return (np.outer(wave, wave) * 60_000).astype(np.uint16)
 
 
 def watch(port: int, *, host: str | None, latest: bool, seconds: int | None, config: ZMQConfig) -> None:
