@@ -2,12 +2,16 @@
 
 import os
 import re
+import tomllib
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+HOMEPAGE = tomllib.loads((ROOT / "packages" / "zmqruntime-core" / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]["urls"]["Homepage"]
 
 project = "OpenHCS runtime"
 copyright = "The OpenHCS runtime developers"
@@ -19,10 +23,16 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "sphinx_copybutton",
 ]
 myst_heading_anchors = 4
+copybutton_prompt_text = "$ "
+copybutton_exclude = ".linenos, .gp, .go"
 exclude_patterns = ["_build"]
 html_theme = "furo"
+html_theme_options = {"source_repository": HOMEPAGE, "source_branch": "main", "source_directory": "docs/"}
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_title = f"{project} {release}"
 html_copy_source = False
 html_show_sphinx = False

@@ -1,6 +1,9 @@
 """What must be alike in all five packages, and what must be in no file."""
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,3 +84,17 @@ def test_actions_are_pinned_by_the_hash_of_their_commit() -> None:
     ]
     assert used
     assert [line for line in used if not re.fullmatch(r"- uses: [\w./-]+@[0-9a-f]{40} # v[\d.]+", line)] == []
+
+
+@pytest.mark.parametrize("part", ["execution", "streaming"])
+def test_a_package_that_is_left_without_the_core_says_so(part: str, tmp_path: Path) -> None:
+    lazy_loader = pytest.importorskip("lazy_loader")
+    sources = ROOT / "packages" / f"zmqruntime-{part}" / "src" / "zmqruntime" / part
+    shutil.copytree(Path(lazy_loader.__file__).parent, tmp_path / "lazy_loader")
+    (tmp_path / "zmqruntime" / part).mkdir(parents=True)
+    shutil.copy(sources / "__init__.py", tmp_path / "zmqruntime" / part)
+    command = [sys.executable, "-S", "-c", f"import zmqruntime.{part}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (
+        f"zmqruntime-{part} needs zmqruntime-core, which is not installed: pip install zmqruntime-core" in done.stderr
+    )
