@@ -35,6 +35,7 @@ NO_NAPARI = "-p no:napari -p no:napari-plugin-engine -p no:npe2"  # plug-ins tha
 ELSEWHERE = {
     "docs/command-openhcs-runtime.md": "examples of each command: the tests of the command line",
     "docs/benchmarks.md": "nox -s bench",
+    "docs/compare.md": "test_peers.py, nox -s peers",
     "docs/howto-embed-plate-manager.md": "opens a window: the tests of the widgets",
     "docs/howto-gui.md": "opens a window: the tests of the window",
     "docs/howto-fiji.md": "needs a screen and ImageJ: the tests of the viewer",
