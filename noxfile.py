@@ -210,6 +210,14 @@ def bench(session: nox.Session) -> None:
     session.run("python", "tools/bench/table.py", *session.posargs, success_codes=[0, 1])
 
 
+@nox.session(requires=["wheels"], default=False)
+def peers(session: nox.Session) -> None:
+    """The same small jobs with other libraries: run, checked, timed; -- huey for one, -- --store to keep them."""
+    others = "huey", "taskiq", "taskiq-redis", "distributed", "ipyparallel", "joblib", "executorlib[cache]"
+    session.install(*map(wheel, with_siblings("zmqruntime-execution")), *others)
+    session.run("python", "tools/bench/peers.py", *session.posargs)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation as a site, to docs/_build; a warning is an error."""

@@ -36,6 +36,7 @@ ELSEWHERE = {
     "docs/command-openhcs-runtime.md": "examples of each command: the tests of the command line",
     "docs/benchmarks.md": "nox -s bench",
     "docs/howto-camera.md": "test_howto_camera.py",
+    "docs/compare.md": "test_peers.py, nox -s peers",
     "docs/howto-embed-plate-manager.md": "opens a window: the tests of the widgets",
     "docs/howto-gui.md": "opens a window: the tests of the window",
     "docs/howto-fiji.md": "needs a screen and ImageJ: the tests of the viewer",

@@ -26,4 +26,7 @@ def test_the_example_runs(package: str, tmp_path: Path) -> None:
     env = {**os.environ, **home, "QT_QPA_PLATFORM": "offscreen"}
     command = [sys.executable, "-W", "error", str(example)]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    if package == "zmqruntime-execution":  # the server of an executor stays, on purpose
+        stop = [sys.executable, "-m", "zmqruntime.execution.cli", "stop"]
+        subprocess.run(stop, env=env, cwd=tmp_path, capture_output=True, timeout=60, check=True)
     assert done.returncode == 0, done.stderr

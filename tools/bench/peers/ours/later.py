@@ -1,0 +1,5 @@
+import sys
+
+from zmqruntime.execution import Executor
+
+print(Executor("hello").future(sys.argv[1]).result())
