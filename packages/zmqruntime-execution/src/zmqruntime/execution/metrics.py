@@ -53,8 +53,8 @@ class ServerCollector(Collector):
     ``zmqruntime_memory_bytes``                   gauge   resident size, by ``part``: ``server``, ``workers``
     ============================================= ======= ==========================================================
 
-    There is one label for each of the first 100 named queues by name, and ``(others)`` for the sum of the rest. The last
-    two are only available for a server on this machine. The collector keeps one connection to the server's
+    There is one label for each of the first 100 named queues by name, and ``(others)`` for the sum of the rest. The
+    last two are only available for a server on this machine. The collector keeps one connection to the server's
     control channel until :meth:`close`.
 
     Args:
