@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from zmqruntime import LogLine, ProgressUpdate
+from zmqruntime.exceptions import RequestRefusedError
 from zmqruntime.execution import ExecutionClient
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -59,3 +60,17 @@ def test_the_command_line_shows_loops(
     assert watching.stdout.read().splitlines()[-1].startswith("complete  100 %")
     assert watching.wait(60) == 0
     assert "100 %  epoch 3/3\n" in command("events", execution_id).stdout
+
+
+def test_an_id_of_ones_own_is_the_same_execution_for_everybody(client: ExecutionClient) -> None:
+    chosen = "nightly-2026-11-30"
+    assert client.submit("bars", submission_id=chosen) == chosen
+    assert client.wait(chosen, 60).result == [chosen]
+    assert client.submit("bars", submission_id=chosen) == chosen
+    with ExecutionClient(7777) as other:
+        assert other.submit("bars", submission_id=chosen) == chosen
+        ended = other.wait(chosen, 60)
+        assert (ended.result, ended.attempts) == ([chosen], 1)
+        with pytest.raises(RequestRefusedError):
+            other.submit("something else", submission_id=chosen)
+    assert client.wait(chosen, 60).attempts == 1

@@ -188,9 +188,9 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         return task if config is None else {"task": task, "config": config}
 
     def request_for(self, task: Any, config: Any = None, **options: Unpack[SubmitOptions]) -> ExecuteRequest:
-        """Return a submission with a new id, ready for :meth:`submit_batch`; see :class:`SubmitOptions`."""
-        execution_id = self._id_prefix + uuid.uuid4().hex[:20]
-        return ExecuteRequest(submission_id=execution_id, payload=self.serialize_task(task, config), **options)
+        """Return a submission for :meth:`submit_batch`, with a new id if none is given; see :class:`SubmitOptions`."""
+        options.setdefault("submission_id", self._id_prefix + uuid.uuid4().hex[:20])
+        return ExecuteRequest(payload=self.serialize_task(task, config), **options)
 
     def submit(
         self, task: Any, config: Any = None, *, timeout: float | None = None, **options: Unpack[SubmitOptions]
@@ -479,6 +479,9 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         try:
             yield
             self._unsure -= ids
+            chosen = [execution_id for execution_id in ids if not execution_id.startswith(self._id_prefix)]
+            if chosen:  # such an execution may be known already, and even have ended
+                self._io.call_soon(functools.partial(self._ask_for, chosen))
         except BaseException:
             self._unsure -= ids
             for request in requests:
@@ -486,6 +489,11 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
                 self._ends.pop(request.submission_id, None)  # at once: the next caller must not wait on this one
                 self._io.call_soon(functools.partial(self._forget_execution, request.submission_id))
             raise
+
+    def _ask_for(self, execution_ids: list[str]) -> None:
+        for execution_id in execution_ids:
+            for follower in list(self._followers.get(execution_id, [])):
+                follower.ask_now()
 
     def known_end(self, execution_id: str) -> EndSink | None:
         """Return the sink for the end of an execution that this client submitted, unless that was long ago."""
@@ -519,14 +527,21 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
             sink.on_delivered = lambda: self._forget_delivered(execution_id)
             sinks.append(sink)
         followers = [Follower(execution_id, 0, sink, self._ask) for sink in sinks]
-        self.call_soon(lambda: self._followers.__setitem__(execution_id, followers))
+        self.call_soon(lambda: self._add_followers(execution_id, followers))
+
+    def _add_followers(self, execution_id: str, followers: list[Follower]) -> None:
+        if execution_id not in self._followers and not execution_id.startswith(self._id_prefix):
+            self.subscription.add(execution_id.encode())
+        self._followers.setdefault(execution_id, []).extend(followers)
 
     def make_end(self, execution_id: str) -> EndSink:
         """Return the sink that waits for the end of an execution which this client is about to submit."""
         return EndSink()
 
     def _forget_execution(self, execution_id: str) -> None:
-        self._followers.pop(execution_id, None)
+        known = self._followers.pop(execution_id, None)
+        if known is not None and not execution_id.startswith(self._id_prefix):
+            self.subscription.remove(execution_id.encode())
         sink = self._ends.get(execution_id)
         if sink is not None:
             if sink.is_small:
@@ -544,9 +559,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         follower = Follower(execution_id, position, sink, self._ask, is_over)
 
         def begin() -> None:
-            self._followers.setdefault(execution_id, []).append(follower)
-            if not execution_id.startswith(self._id_prefix):
-                self.subscription.add(execution_id.encode())
+            self._add_followers(execution_id, [follower])
             follower.ask_now()
 
         self.call_soon(begin)
@@ -557,8 +570,6 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         followers[:] = [follower for follower in followers if not follower.sink.is_done]
         if not followers and execution_id in self._followers:
             self._forget_execution(execution_id)
-            if not execution_id.startswith(self._id_prefix):
-                self.subscription.remove(execution_id.encode())
 
     def _ask(self, follower: Follower, after: int) -> None:
         question = follower.question

@@ -31,6 +31,9 @@ class SubmitOptions(TypedDict, total=False):
         concurrency: Limits how many executions with the same key run at once.
         rate: Limits how many executions with the same key start in a period.
         trace: Context of the trace that it belongs to.
+        submission_id: Id of the execution: 8 to 64 letters, digits, ``_`` and ``-``. Submitting the same again with the
+            same id is the same execution, and does not run it twice; another submission with it is refused. A new one
+            by default.
     """
 
     plate_id: str
@@ -48,3 +51,4 @@ class SubmitOptions(TypedDict, total=False):
     concurrency: Concurrency | None
     rate: Rate | None
     trace: str
+    submission_id: str
