@@ -22,7 +22,7 @@ VARIABLES = {
     "of a quarter of the machine's memory",
     "OPENHCS_MODEL_MEMORY": "how much main memory the loaded models of one process may take together, such as `8 GB`; "
     "by default a quarter of the machine's memory",
-    "ZMQRUNTIME_TRACING": "the function, as `module:function`, that configures [OpenTelemetry](howto-tracing.md) in the "
+    "ZMQRUNTIME_TRACING": "the function, as `module:function`, that configures [traces](howto-tracing.md) in the "
     "processes of a server",
     "FIJI_HOME": "the folder of a Fiji for `--view fiji`; the option `fiji` goes before it",
     "IJ_JAR": "the file `ij.jar` of a plain ImageJ for `--view fiji`; the option `jar` goes before it",
