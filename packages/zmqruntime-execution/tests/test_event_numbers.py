@@ -1,7 +1,7 @@
 """Each event tells its number, with which another reader continues exactly after it."""
 
 import msgspec
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from zmqruntime import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 from zmqruntime.codec import Decoder, encode
@@ -47,6 +47,7 @@ def read(batches: list[bytes], after: int = 0) -> list[Event]:
     return [event for data in batches for event in reader.read(decode(data)) if reader.position]
 
 
+@settings(deadline=None)  # a busy machine is slow
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(1, 7), st.data())
 def test_a_reader_continues_exactly_after_the_number_of_an_event(
     kinds: list[int], size: int, data: st.DataObject
