@@ -65,6 +65,9 @@ def scripts() -> Iterator[Path]:
             (folder / name).write_text(script, encoding="utf-8")
     yield folder
     shutil.rmtree(folder)
+    from zmqruntime.streaming import sweep_segments
+
+    sweep_segments()  # of programs that were killed
 
 
 @contextlib.contextmanager

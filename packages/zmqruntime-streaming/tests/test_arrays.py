@@ -14,6 +14,8 @@ import pytest
 from zmqruntime import ClosedError, PortInUseError
 from zmqruntime.streaming import (
     ArrayTooLargeError,
+    DeferredAck,
+    DisplayItem,
     ImageStream,
     Meta,
     Receiver,
@@ -23,8 +25,11 @@ from zmqruntime.streaming import (
     UnsupportedMetadataError,
     receive,
 )
+from zmqruntime.streaming.inbox import Arrival, Inbox
+from zmqruntime.streaming.wire import ImageMessage, Stamp
 
 PORT = 5580 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # without IPC, ports are shared by all tests
+posix_only = pytest.mark.skipif(os.name != "posix", reason="there is no fork")
 BIG = (300, 300)  # of 64 bit: more than goes into a frame where memory is shared
 RECORD = np.dtype([("x", "<f4"), ("y", ">i2", (3,))])
 
@@ -283,6 +288,34 @@ def test_each_array_arrives_once_whichever_side_is_restarted() -> None:
             assert receiver.counts.senders["cam"].received == 20
             assert receiver.counts.dropped == 0
     assert numbers == list(range(41))
+
+
+def test_what_is_sent_again_after_a_broken_connection_is_given_once() -> None:
+    ends: list[tuple[int, str | None]] = []
+    inbox = Inbox(latest=False)
+
+    def put(ticket: int, number: int) -> None:
+        content = ImageMessage(image_id="", layer_name="cam", stamp=Stamp(number, 0.0))
+        ack = DeferredAck(DisplayItem(b"", content, ticket), lambda item, error, _: ends.append((item.ticket, error)))
+        inbox.put(Arrival("stream", content, np.array(number), ack))
+
+    for ticket, number in enumerate([1, 2, 4, 2, 4, 5]):
+        put(ticket, number)
+    got = [int(found[0]) for found in iter(inbox.take, None)]
+    assert got == [1, 2, 4, 5]
+    assert sorted(ends) == [(ticket, None) for ticket in range(6)]
+    assert inbox.counts().dropped == 1
+
+
+@posix_only
+def test_a_forked_child_leaves_the_sender_to_its_parent(pair: tuple[Sender, Receiver]) -> None:
+    child = os.fork()
+    if child == 0:
+        pair[0]._close_at_exit()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    pair[0].send(np.zeros(3))
+    pair[1].get()
 
 
 def test_many_senders_keep_their_names_and_their_order() -> None:

@@ -73,6 +73,7 @@ class Sender:
         self._latest = latest
         self._timeout = timeout
         self._is_closed = False
+        self._pid = os.getpid()
         self._stream = ImageStream(
             self.port,
             host=host,
@@ -173,13 +174,13 @@ class Sender:
     def close(self) -> None:
         """Wait until everything was delivered, then close. With ``latest``, wait for a connected receiver only.
 
-        Can be called more than once.
+        Can be called more than once. Does nothing in a forked child, where the sender is still that of the parent.
 
         Raises:
             StreamTimeoutError: arrays were not taken in time, and are lost.
             StreamingError: the receiver could not read some arrays.
         """
-        if self._is_closed:
+        if self._is_closed or os.getpid() != self._pid:
             return
         if self._latest:
             self._end(_REST_SECONDS)
