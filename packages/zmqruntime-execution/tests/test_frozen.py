@@ -12,7 +12,11 @@ import os, sys
 sys.frozen, sys.executable = True, {program!r}
 
 from zmqruntime import freeze_support
-from zmqruntime.execution import ExecutionClient, ExecutionServer
+from zmqruntime.execution import ExecutionClient, ExecutionServer, Executor
+
+
+def cube(number: int) -> int:
+    return number**3
 
 
 class Squares(ExecutionServer):
@@ -25,14 +29,17 @@ if __name__ == "__main__":
     print("a window opens")
     with ExecutionClient(7651, server=Squares, persistent=False) as client:
         print(*client.wait(client.submit(12), 60).result)
+    del __file__  # that of a frozen program names no file
+    with Executor("frozen", persistent=False) as executor:
+        print(executor.submit(cube, 3).result(60))
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands for the executable")
-def test_a_task_of_a_frozen_program_runs_in_a_worker(tmp_path: Path) -> None:
+def test_tasks_and_functions_of_a_frozen_program_run_in_its_workers(tmp_path: Path) -> None:
     path, script = tmp_path / "program", tmp_path / "main.py"
     script.write_text(PROGRAM.format(program=str(path)), encoding="utf-8")
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error "{script}" "$@"\n', encoding="utf-8")
     path.chmod(0o700)
     done = subprocess.run([path], capture_output=True, text=True, timeout=100, check=False)
-    assert done.stdout.splitlines() == ["a window opens", f"144 True {script}"], done.stderr
+    assert done.stdout.splitlines() == ["a window opens", f"144 True {script}", "27"], done.stderr

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from zmqruntime.frozen import is_frozen
+
 __all__ = ["NotImportableError", "file_of", "loading_script", "reference_of", "resolve"]
 
 _SCRIPT_PREFIX = "zmqruntime_script_"
@@ -104,6 +106,8 @@ def _place_of(module: ModuleType, name: str) -> str:
         spec = getattr(module, "__spec__", None)
         if spec is not None and spec.name:
             return str(spec.name)
+        if is_frozen():  # its workers are the same program
+            return module.__name__
     elif not module.__name__.startswith(_SCRIPT_PREFIX) and _can_find(module):
         return module.__name__
     file = getattr(module, "__file__", None)
