@@ -14,7 +14,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from zmqruntime.execution import Executor, PlateProjection, watch
-from zmqruntime.execution.html import ExecutionList, TaskRow, task_row, tasks_html, tasks_text
+from zmqruntime.execution.executor.execution_list import ExecutionList
+from zmqruntime.execution.html import TaskRow, task_row, tasks_html, tasks_text
 from zmqruntime.execution.notebook.output import Content
 from zmqruntime.execution.testing import EventScript
 from zmqruntime.messages import ExecutionStatus

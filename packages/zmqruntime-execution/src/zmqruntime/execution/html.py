@@ -12,7 +12,6 @@ from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
 __all__ = [
     "ROWS_SHOWN",
-    "ExecutionList",
     "TaskRow",
     "TasksContent",
     "counts_text",
@@ -56,11 +55,9 @@ class TasksContent(msgspec.Struct, frozen=True, kw_only=True):
         return tasks_text(self.rows, self.counts)
 
 
-class ExecutionList(list[ExecutionSnapshot]):
-    """Executions that a notebook shows as a table."""
-
-    def _repr_html_(self) -> str:
-        return tasks_html([task_row(snapshot) for snapshot in self])
+def executions_html(executions: Sequence[ExecutionSnapshot]) -> str:
+    """Return a table of executions of which only the snapshots are known."""
+    return tasks_html([task_row(snapshot) for snapshot in executions])
 
 
 def task_row(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, Unpack
 from zmqruntime.config import ZMQConfig
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.cells import running_shell
+from zmqruntime.execution.executor.execution_list import ExecutionList
 from zmqruntime.execution.executor.futures import TaskFuture
 from zmqruntime.execution.executor.inline import InlineLink
 from zmqruntime.execution.executor.link import Link, ServerLink, ServerOptions
@@ -18,7 +19,6 @@ from zmqruntime.execution.executor.mapping import mapped
 from zmqruntime.execution.executor.options import TaskOptions, check_options
 from zmqruntime.execution.executor.pickling import CloudPickler
 from zmqruntime.execution.executor.submission import Submitter
-from zmqruntime.execution.html import ExecutionList
 
 if TYPE_CHECKING:
     from zmqruntime.execution.executor.cell_interrupts import CellInterrupts
