@@ -22,7 +22,9 @@ IMAGES = ROOT / "docs" / "images"
 FAILED = ("B07", "F03")
 CHOSEN = "C05"
 PORT = 7777
-DONE = 58
+PATH = "document.querySelector('main > .quiet')"
+"""What tells where the plate is; here that is a folder of the moment."""
+DONE = 50
 PIPELINE = """
 from openhcs_runtime import FunctionStep, Component
 from openhcs_runtime.functions import measure_objects, measure_quality, segment_nuclei
@@ -71,6 +73,7 @@ def take(url: str) -> None:
         browser.until(f"document.querySelector('.plate-panel .well').textContent === '{CHOSEN}'")
         browser.until("(image => image.complete && !image.hidden)(document.querySelector('.side img'))")
         browser.run("document.activeElement.blur() ?? 0")
+        browser.run("(one => { one.textContent = one.textContent.replace(/^.*(?=[/]2026)/, '/data'); })(" + PATH + ")")
         save(browser, IMAGES / "web.png")
         browser.resize(390, 844)
         save(browser, IMAGES / "web_phone.png")

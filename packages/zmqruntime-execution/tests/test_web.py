@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from zmqruntime import ExecutionStatus
+from zmqruntime import ExecutionStatus, ZMQConfig
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.execution.cli.commands.web import find_places
 from zmqruntime.execution.testing import EventScript
@@ -238,6 +238,17 @@ def test_silent_server_is_not_dead_and_dead_one_shows_what_it_left(
         assert json.loads(summary)["rows"] == [["value", "3"]]
     for path in isolated_home.rglob("*.sock"):
         path.unlink()  # of the server that was killed
+
+
+def test_database_that_cannot_be_read_is_not_empty(isolated_home: Path) -> None:
+    path = ZMQConfig().server_dir(7777) / "executions.sqlite"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not a database" * 100)
+    (isolated_home / ".zmqruntime" / "ipc").mkdir(parents=True)
+    with served() as page, Reader(page.settings.port) as reader:
+        update = reader.until("server", lambda update: bool(update["trouble"]))
+        assert (update["state"], update["is_known"]) == (PlaceState.ENDED, False)
+        assert str(path) in update["trouble"]
 
 
 def test_pages_are_bounded(isolated_home: object) -> None:

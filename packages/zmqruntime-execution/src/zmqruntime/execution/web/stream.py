@@ -66,12 +66,16 @@ class ScheduleRow(msgspec.Struct, frozen=True):
 
 
 class ServerUpdate(msgspec.Struct, frozen=True):
-    """A server and the executions in its list that a page lacks; ``order`` has the ids of all, None if unchanged."""
+    """A server and the executions in its list that a page lacks; ``order`` has the ids of all, None if unchanged.
+
+    ``is_known`` says whether the executions could be read: if not, the page does not say that there are none.
+    """
 
     key: str
     state: str
     trouble: str
     from_disk: bool
+    is_known: bool
     server: str
     version: str
     pid: int | None
@@ -227,6 +231,7 @@ def _server_update(watch: ServerWatch, order: list[str] | None, rows: list[Row])
         state=watch.state.value,
         trouble=clean_line(watch.trouble or ("" if status is None else status.trouble)),
         from_disk=watch.client is None and status is not None,
+        is_known=status is not None,
         server="" if server is None else clean_line(server.server),
         version="" if server is None else clean_line(server.version),
         pid=None if server is None else server.pid,

@@ -27,6 +27,7 @@ export class ExecutionView {
     this.result = new ResultView(this.address);
     this.log = new LogView(`${this.address}/log`);
     root.append(this.panelBox, this.axesView.element, this.result.element, this.log.element);
+    setHidden(this.log.element, true); // until something is known of the execution
     this.timer = setInterval(() => this.tick(), 1000);
     this.panelReady = this.loadPanel();
   }
@@ -44,9 +45,10 @@ export class ExecutionView {
     this.trace = el("pre");
     this.traceBox = el("details", { hidden: true }, el("summary", { text: "Traceback" }), this.trace);
     this.trouble = el("p", { class: "trouble", hidden: true });
+    this.card = el("div", { class: "card more", hidden: true }, this.bar.element, this.words, this.facts.element);
     root.append(
       el("div", { class: "head" }, this.title, this.state, el("span", { class: "spring" }), this.cancel, this.retry),
-      this.about, this.trouble, el("div", { class: "card more" }, this.bar.element, this.words, this.facts.element),
+      this.about, this.trouble, this.card,
       this.problem, this.traceBox);
   }
 
@@ -82,6 +84,8 @@ export class ExecutionView {
   showHead(head) {
     const row = head.row;
     this.head = head;
+    setHidden(this.card, false);
+    setHidden(this.log.element, false);
     this.skew = Date.now() / 1000 - head.now;
     setText(this.title, row.name);
     setClass(this.state, `pill ${row.status}`);

@@ -95,6 +95,7 @@ export class ServerView {
       const status = this.rows.get(id).status;
       groups[WORKING.has(status) ? "running" : status === "queued" ? "queue" : "ended"].push(id);
     }
+    for (const name of ["running", "queue", "ended"]) setHidden(this[name].element, !data.is_known);
     for (const name of ["running", "queue"]) {
       this[name].list.show(groups[name], valueOf, changed);
       setHidden(this[name].none, groups[name].length > 0);
