@@ -85,13 +85,13 @@ def _speed(found: Sequence[Figure]) -> str:
         return "No times are recorded.\n"
     names = list(dict.fromkeys(figure.name for figure in found))
     by = {(figure.name, figure.by): figure for figure in found}
-    rows = [[name, *(_figure(by.get((name, library)), found) for library in Library)] for name in names]
+    rows = [[name, *(_figure(by.get((name, library)), found, name, library) for library in Library)] for name in names]
     return _table(["seconds (ratio)", *(f"`{library}`" for library in Library)], rows)
 
 
-def _figure(figure: Figure | None, among: Sequence[Figure]) -> str:
+def _figure(figure: Figure | None, among: Sequence[Figure], name: str, library: Library) -> str:
     if figure is None:
-        return "-"
+        return "-" if "cancel" in name and not Program(library, Job.CANCEL).exists else "not measured"
     ours = figures.ours_beside(figure, among)
     value = "under 0.01" if figure.value < 0.01 else figures.number(figure.value)
     if figure.side is figures.Side.OURS or ours is None or min(figure.value, ours.value) < 0.01:
