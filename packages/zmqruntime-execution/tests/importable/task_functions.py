@@ -3,10 +3,25 @@
 import os
 import time
 from pathlib import Path
+from typing import Literal
 
 from zmqruntime.execution import current_task, task
 
-__all__ = ["Odd", "add", "fail", "identity", "no_op", "pid", "scaled", "trained"]
+__all__ = [
+    "Odd",
+    "Plain",
+    "add",
+    "fail",
+    "flaky",
+    "hinted",
+    "hold",
+    "identity",
+    "keyed",
+    "no_op",
+    "pid",
+    "scaled",
+    "stubborn",
+]
 
 
 class Odd(Exception):
@@ -52,17 +67,17 @@ def pid() -> int:
 
 
 def hold(path: str) -> str:
-    """Says that it runs, by a file, and waits until another file is there or it is asked to stop."""
-    Path(path).with_suffix(".runs").write_text(str(os.getpid()))
+    """Says that it runs, and waits until a file is there or it is asked to stop."""
+    print(os.getpid())
     while not Path(path).exists():
         current_task().check_cancelled()
         time.sleep(0.01)
     return "let go"
 
 
-def stubborn(path: str) -> None:
+def stubborn() -> None:
     """Says that it runs, and does not look whether it is to stop."""
-    Path(path).write_text(str(os.getpid()))
+    print(os.getpid())
     while True:
         time.sleep(0.05)
 
@@ -77,3 +92,51 @@ def scaled(value: float, factor: float = 2.0) -> float:
 def trained(rate: float) -> float:
     """A function with default options."""
     return rate / 2
+
+
+def keyed(key: str) -> str:
+    """Has a parameter that submit has, too."""
+    return key
+
+
+class Plain:
+    """Not a type whose values are sent."""
+
+    def method(self) -> None:
+        """Of an object."""
+
+
+def hinted(counts: list[int], mode: Literal["x", "y"] = "x", *, path: "Path | None" = None) -> int:
+    """Has hints that are checked."""
+    return sum(counts)
+
+
+async def coroutine() -> None:
+    """Cannot be called in a worker."""
+
+
+def unsendable() -> object:
+    """Returns what cannot be sent."""
+    return object()
+
+
+def asked_to_stop() -> None:
+    """Is asked to stop, and does."""
+    current_task().request_cancel()
+    current_task().check_cancelled()
+
+
+_calls: list[int] = []
+
+
+def flaky() -> str:
+    """Fails in its first two calls."""
+    _calls.append(1)
+    if len(_calls) < 3:
+        raise OSError("not yet")
+    return "at last"
+
+
+def length(data: bytes) -> int:
+    """Counts bytes."""
+    return len(data)

@@ -87,6 +87,7 @@ class FunctionClient(ExecutionClient):
         """Start a successor, if that is ever needed, with the options of the server that was found."""
         self._start_options = {
             **self._start_options,
+            "resources": found.resources,
             "max_workers": found.max_workers,
             "allow_pickle": found.allow_pickle,
         }

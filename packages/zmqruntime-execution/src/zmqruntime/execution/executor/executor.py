@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, Unpack
 from zmqruntime.config import ZMQConfig
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.cells import running_shell
+from zmqruntime.execution.client.client import ExecutionClient
 from zmqruntime.execution.executor.execution_list import ExecutionList
 from zmqruntime.execution.executor.futures import TaskFuture
 from zmqruntime.execution.executor.inline import InlineLink
 from zmqruntime.execution.executor.link import Link, ServerLink, ServerOptions
 from zmqruntime.execution.executor.mapping import mapped
+from zmqruntime.execution.executor.names import check_name
 from zmqruntime.execution.executor.options import TaskOptions, check_options
 from zmqruntime.execution.executor.pickling import CloudPickler
-from zmqruntime.execution.executor.submission import Submitter
 
 if TYPE_CHECKING:
     from zmqruntime.execution.executor.cell_interrupts import CellInterrupts
+from zmqruntime.execution.executor.submission import Submitter, Timing
+from zmqruntime.messages import Schedule
 
 __all__ = ["Executor"]
 
@@ -40,6 +43,8 @@ class Executor(concurrent.futures.Executor):
         max_workers: How many functions run at the same time; by default one for each CPU, at most 16.
         allow_pickle: Whether to send functions and values by cloudpickle that have no other way. The server then runs
             any code that a client sends, so it is refused on TCP without keys.
+        resources: What functions can ask for with the option ``resources``, such as ``{"gpu": 2}``; memory in bytes and
+            threads are those of the machine by default.
         cancel_grace: Seconds that a running function has to stop after :meth:`TaskFuture.cancel`, before it is killed.
         environment: Environment variables, working folder and search path of the functions: those of this program
             (``"client"``), those with which the server was started (``"server"``), or others.
@@ -54,6 +59,7 @@ class Executor(concurrent.futures.Executor):
 
     Raises:
         ConfigurationError: The name cannot be one, or an option does not fit the others.
+        ValueError: ``max_workers`` is below 1.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Executor(concurrent.futures.Executor):
         *,
         max_workers: int | None = None,
         allow_pickle: bool = False,
+        resources: dict[str, float] | None = None,
         cancel_grace: float = 5.0,
         environment: Literal["client", "server"] | TaskEnvironment = "client",
         config: ZMQConfig | None = None,
@@ -71,10 +78,14 @@ class Executor(concurrent.futures.Executor):
         cancel_on_interrupt: bool | None = None,
         inline: bool = False,
     ) -> None:
+        if max_workers is not None and max_workers < 1:
+            raise ValueError(f"max_workers must be greater than 0, not {max_workers}")
+        check_name(name)
         options = ServerOptions(
             name=name,
             max_workers=max_workers,
             allow_pickle=allow_pickle,
+            resources=resources,
             cancel_grace=cancel_grace,
             environment=environment,
             config=config or ZMQConfig(),
@@ -102,6 +113,15 @@ class Executor(concurrent.futures.Executor):
     def name(self) -> str:
         """Name of the executor."""
         return self._name
+
+    @property
+    def client(self) -> ExecutionClient:
+        """The client of the server, for what an executor does not have, such as the order of the queue.
+
+        Raises:
+            ConnectionFailedError: The server cannot be reached or started.
+        """
+        return self._link.client
 
     # --- submitting ----------------------------------------------------------------------------------------------
 
@@ -190,6 +210,35 @@ class Executor(concurrent.futures.Executor):
         view._key = self._key if key is None else key
         view._after = (*self._after, *after)
         return view
+
+    def schedule(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        /,
+        *args: Any,
+        every: float | None = None,
+        cron: str | None = None,
+        timezone: str | None = None,
+    ) -> Schedule:
+        """Have the server call a function again and again, also while no program is connected.
+
+        Each due time gives one execution. If due times pass while no server is running, one execution makes up for
+        them. The same call again keeps the next due time; other arguments replace the schedule.
+
+        Args:
+            name: Name of the schedule.
+            fn: A function that another process can import.
+            args: Its arguments.
+            every: Seconds from one execution to the next.
+            cron: The due times as text of five fields, such as ``0 3 * * mon-fri``; needs the extra ``[schedules]``.
+            timezone: Time zone of ``cron``, such as ``Europe/Madrid``; UTC by default.
+
+        Raises:
+            TypeError: The arguments do not fit the function, or another process cannot import it.
+            RequestRefusedError: The server cannot keep this schedule.
+        """
+        return self._submitter.schedule(name, fn, args, self._options, Timing(every, cron, timezone))
 
     # --- executions of any program ---------------------------------------------------------------------------------
 

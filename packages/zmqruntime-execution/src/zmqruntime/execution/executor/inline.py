@@ -11,17 +11,27 @@ import msgspec
 
 from zmqruntime.codec import encode, pack_given
 from zmqruntime.environment import TaskEnvironment
-from zmqruntime.exceptions import RequestRefusedError, UnsendableError
+from zmqruntime.exceptions import ConfigurationError, RequestRefusedError, UnsendableError
 from zmqruntime.execution.client.followers import IteratorSink
 from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
 from zmqruntime.execution.executor.calls import Call, StoredArguments, read_call
+from zmqruntime.execution.executor.client import FunctionClient
 from zmqruntime.execution.executor.futures import TaskFuture
 from zmqruntime.execution.executor.link import set_future
 from zmqruntime.execution.executor.running import run_call
 from zmqruntime.execution.executor.values import Pickler, Values
 from zmqruntime.execution.tasks.hub import local_task
 from zmqruntime.execution.tasks.task import TaskReport
-from zmqruntime.messages import ErrorCode, Event, ExecuteRequest, ExecutionSnapshot, ExecutionStatus, LogLine
+from zmqruntime.messages import (
+    ErrorCode,
+    Event,
+    ExecuteRequest,
+    ExecutionSnapshot,
+    ExecutionStatus,
+    LogLine,
+    Schedule,
+    ScheduleRequest,
+)
 
 __all__ = ["InlineLink"]
 
@@ -89,6 +99,23 @@ class InlineLink:
         """Return what was submitted for an execution, as it would be read from a server."""
         request = self._found(execution_id).request
         return msgspec.structs.replace(request, payload=msgspec.msgpack.decode(encode(request.payload)))
+
+    @property
+    def client(self) -> FunctionClient:
+        """Nothing.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError("an inline executor has no server: leave out inline=True")
+
+    def schedule(self, request: ScheduleRequest) -> Schedule:
+        """Refuse it.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError("an inline executor has no server that could keep a schedule: leave out inline=True")
 
     def store(self, execution_id: str, data: bytes) -> StoredArguments | None:
         """Return None: arguments of any size are part of the submission."""
@@ -179,6 +206,7 @@ class InlineLink:
         began = ExecutionSnapshot(
             execution_id=request.submission_id,
             plate_id="",
+            name=request.name,
             status=ExecutionStatus.RUNNING,
             submitted_at=time.time(),
             started_at=time.time(),

@@ -30,6 +30,9 @@ from zmqruntime.messages import (
     ExecutionSnapshot,
     ExecutionStatus,
     LogLine,
+    Schedule,
+    ScheduleRequest,
+    SchedulesResponse,
 )
 
 __all__ = ["Link", "ServerLink", "ServerOptions", "set_future"]
@@ -43,6 +46,10 @@ class Link(FutureLink, Protocol):
 
     on_interrupted: Callable[[], None]
     on_submitted: Callable[[Sequence[TaskFuture[Any]]], None]
+
+    @property
+    def client(self) -> FunctionClient:
+        """The connected client."""
 
     @property
     def environment(self) -> TaskEnvironment | None:
@@ -64,6 +71,9 @@ class Link(FutureLink, Protocol):
 
     def submission_of(self, execution_id: str) -> ExecuteRequest:
         """Return what was submitted for an execution."""
+
+    def schedule(self, request: ScheduleRequest) -> Schedule:
+        """Have a submission repeated."""
 
     def store(self, execution_id: str, data: bytes) -> StoredArguments | None:
         """Store large arguments; None if they have to be part of the submission."""
@@ -90,6 +100,7 @@ class ServerOptions:
 
     name: str
     max_workers: int | None
+    resources: dict[str, float] | None
     allow_pickle: bool
     cancel_grace: float
     environment: Literal["client", "server"] | TaskEnvironment
@@ -227,6 +238,10 @@ class ServerLink:
             raise
         return future
 
+    def schedule(self, request: ScheduleRequest) -> Schedule:
+        """Have the server repeat a submission."""
+        return self.client.request(request, SchedulesResponse).schedules[0]
+
     def executions(self, limit: int) -> list[ExecutionSnapshot]:
         """Return the running executions, up to 200 queued ones, and the latest ``limit`` that have ended."""
         return list(self.client.status(limit).executions)
@@ -329,9 +344,13 @@ class ServerLink:
     def _connect(self) -> FunctionClient:
         options = self.options
         port = port_of(options.name, options.config) if options.port is None else options.port
-        started = {"name": options.name, "allow_pickle": options.allow_pickle, "python_path": search_path()}
-        if options.max_workers is not None:
-            started["max_workers"] = options.max_workers
+        started: dict[str, Any] = {
+            "name": options.name,
+            "allow_pickle": options.allow_pickle,
+            "python_path": search_path(),
+        }
+        wanted = {"max_workers": options.max_workers, "resources": options.resources}
+        started.update((key, value) for key, value in wanted.items() if value is not None)
         client = FunctionClient(
             port, started, self._on_end, host=options.host, config=options.config, persistent=options.persistent
         )
@@ -394,4 +413,7 @@ def _difference(options: ServerOptions, found: DescribeResponse) -> str:
         return f"{who} was started without allow_pickle=True and is busy or was not started by an executor"
     if options.max_workers not in (None, found.max_workers):
         return f"{who} runs {found.max_workers} functions at the same time, not {options.max_workers}"
+    wanted = options.resources or {}
+    if any(found.resources.get(name) != amount for name, amount in wanted.items()):
+        return f"{who} shares out {found.resources}, not {wanted}"
     return ""

@@ -85,19 +85,18 @@ def _results(
 ) -> Iterator[Any]:
     try:
         while waiting:
-            future = waiting.popleft()
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            try:
-                result = future.result(left)
-            except BaseException:
-                waiting.appendleft(future)
-                raise
+            if chunksize == 1:
+                yield _next_result(waiting, deadline)
+            else:
+                yield from _next_result(waiting, deadline)
             if buffersize is not None:
                 _fill(submit, chunks, waiting, buffersize)
-            if chunksize == 1:
-                yield result
-            else:
-                yield from result
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _next_result(waiting: "deque[TaskFuture[Any]]", deadline: float | None) -> Any:
+    """Return the result of the first future without keeping it; a future that is not done stays."""
+    waiting[0].result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+    return waiting.popleft().result()

@@ -1,6 +1,7 @@
 """Options of tasks: how a function is run, retried and limited."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
@@ -8,7 +9,7 @@ import msgspec
 
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
-from zmqruntime.execution.client.client import SubmitOptions
+from zmqruntime.execution.client.options import Concurrency, Rate, SubmitOptions
 from zmqruntime.execution.executor.functions import NotImportableError, reference_of
 
 __all__ = ["Declared", "TaskOptions", "check_options", "retry_references", "submit_options", "task_environment"]
@@ -34,6 +35,12 @@ class TaskOptions(TypedDict, total=False):
         time_limit: Time after which the function is killed and has failed.
         soft_time_limit: Time after which it is asked to stop and has failed.
         priority: Tasks with a higher priority run earlier; 0 by default.
+        queue: Name of the queue that it waits in, ``default`` by default; each queue can be paused and limited.
+        resources: Amounts of the server's resources that it takes while it runs, such as
+            ``{"gpu": 1, "memory": 4e9}``; memory is in bytes.
+        concurrency: How many calls of this function run at once, or a :class:`Concurrency` that several share.
+        rate: How many calls of this function start in a period, such as ``"10/min"``, or a :class:`Rate` that several
+            functions share.
         env: Environment variables to set for it, in addition to those of the program.
         cwd: Its working folder; the one of the program by default.
         resumable: Whether it runs again, with its checkpoints, if the server or its worker dies under it; true by
@@ -47,6 +54,10 @@ class TaskOptions(TypedDict, total=False):
     time_limit: float | None
     soft_time_limit: float | None
     priority: int
+    queue: str
+    resources: dict[str, float]
+    concurrency: int | Concurrency | None
+    rate: str | Rate | None
     env: Mapping[str, str]
     cwd: str | os.PathLike[str]
     resumable: bool
@@ -65,6 +76,7 @@ def check_options(options: TaskOptions) -> None:
         raise TypeError(
             f"{min(unknown)!r} is not an option of a task; the options are {', '.join(TaskOptions.__annotations__)}"
         )
+    _rate_of(options.get("rate"), "check")
     if "retry_on" in options:
         if options.get("retries", 0) < 1:
             raise ConfigurationError("retry_on has no effect without retries: say how often, for example retries=3")
@@ -92,16 +104,38 @@ def retry_references(options: TaskOptions) -> list[str] | None:
     return references
 
 
-def submit_options(options: TaskOptions) -> SubmitOptions:
-    """Return the options of a submission, without its environment."""
+def submit_options(options: TaskOptions, name: str) -> SubmitOptions:
+    """Return the options of submissions of the function ``name``, without their environment."""
     return SubmitOptions(
+        name=name,
         priority=options.get("priority", 0),
         time_limit=options.get("time_limit"),
         soft_time_limit=options.get("soft_time_limit"),
         max_retries=options.get("retries", 0),
         retry_delay=options.get("backoff", 1.0),
         resumable=options.get("resumable", True),
+        queue=options.get("queue", "default"),
+        resources=options.get("resources", {}),
+        concurrency=_concurrency_of(options.get("concurrency"), name),
+        rate=_rate_of(options.get("rate"), name),
     )
+
+
+def _concurrency_of(given: int | Concurrency | None, name: str) -> Concurrency | None:
+    return Concurrency(name, given) if isinstance(given, int) else given
+
+
+def _rate_of(given: str | Rate | None, name: str) -> Rate | None:
+    if not isinstance(given, str):
+        return given
+    match = _RATE.fullmatch(given)
+    if match is None:
+        raise ConfigurationError(f"{given!r} is not a rate: write how many in which time, such as '10/min' or '5/2h'")
+    return Rate(name, int(match[1]), float(match[2] or 1) * _UNITS[match[3]])
+
+
+_RATE = re.compile(r" *([1-9][0-9]*) */ *([0-9.]*[1-9][0-9.]*)? *(s|min|h|d) *")
+_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def task_environment(base: TaskEnvironment | None, options: TaskOptions) -> TaskEnvironment | None:

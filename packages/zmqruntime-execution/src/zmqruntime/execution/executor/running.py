@@ -1,5 +1,6 @@
 """Running a call: the function is found, its arguments are restored, its result or error is made ready to send."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from zmqruntime.execution.executor.calls import Call, code_digest, load_function
 from zmqruntime.execution.executor.errors import error_to_wire, remote_traceback
 from zmqruntime.execution.executor.functions import resolve
 from zmqruntime.execution.executor.values import Values
+from zmqruntime.execution.tasks.bars import bars_as_progress
 from zmqruntime.execution.tasks.task import current_task
 from zmqruntime.execution.workers.task_run import describe_error
 
@@ -30,7 +32,8 @@ def run_call(call: Call, values: Values, arguments: Callable[[Call], tuple[list[
         TaskCancelled: The task was asked to stop, and the function did.
     """
     try:
-        return _result_of(call, values, arguments)
+        with bars_as_progress() if call.bars else contextlib.nullcontext():
+            return _result_of(call, values, arguments)
     except Exception as error:  # noqa: BLE001 - whatever the function raises goes back to the caller
         raise TaskFailed(
             describe_error(error),

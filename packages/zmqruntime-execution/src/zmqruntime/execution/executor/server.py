@@ -93,7 +93,12 @@ class FunctionServer(ExecutionServer):
         if isinstance(request, PackedCallsRequest):
             return super().handle_request(PackedBatchRequest(requests=_each_with_environment(request)))
         if isinstance(request, DescribeRequest):
-            return DescribeResponse(name=self.name, max_workers=self.max_concurrent, allow_pickle=self.allow_pickle)
+            return DescribeResponse(
+                name=self.name,
+                max_workers=self.max_concurrent,
+                allow_pickle=self.allow_pickle,
+                resources=self.resources,
+            )
         return super().handle_request(request)
 
     def on_open(self, stack: contextlib.ExitStack) -> None:

@@ -3,12 +3,12 @@
 import hashlib
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from zmqruntime.exceptions import RequestRefusedError
-from zmqruntime.execution.client.client import SubmitOptions
+from zmqruntime.exceptions import RequestRefusedError, UnsendableError
+from zmqruntime.execution.client.options import SubmitOptions
 from zmqruntime.execution.exceptions import KeyUsedError
 from zmqruntime.execution.executor.argument_files import LARGEST_INLINE
 from zmqruntime.execution.executor.binding import CallMaker, name_of
@@ -23,13 +23,21 @@ from zmqruntime.execution.executor.options import (
     task_environment,
 )
 from zmqruntime.execution.executor.values import Pickler
-from zmqruntime.messages import ErrorCode, ExecuteRequest
+from zmqruntime.messages import ErrorCode, ExecuteRequest, Schedule, ScheduleRequest
 
-__all__ = ["Submitter"]
+__all__ = ["Submitter", "Timing"]
 
 _BATCH_BYTES = 8 * 1024 * 1024
 
 After = Sequence[TaskFuture[Any] | str]
+
+
+class Timing(NamedTuple):
+    """When a schedule is due; see :meth:`Executor.schedule`."""
+
+    every: float | None
+    cron: str | None
+    timezone: str | None
 
 
 class Submitter:
@@ -75,6 +83,24 @@ class Submitter:
 
         return submit
 
+    def schedule(
+        self, name: str, fn: Callable[..., Any], args: Sequence[Any], options: TaskOptions, timing: Timing
+    ) -> Schedule:
+        """Have the server call a function again and again; see :meth:`Executor.schedule`."""
+        options = _with_own(fn, options)
+        call = self._calls.call(fn, args, {})
+        if len(packed_arguments(call)) > LARGEST_INLINE:
+            raise UnsendableError(
+                f"arguments of more than {LARGEST_INLINE:,} bytes cannot be part of a schedule: "
+                "write them to a file, and pass its path"
+            )
+        request, _ = self._request(call, options, _given(options, name_of(fn), ()))
+        environment = task_environment(self.link.environment, options)
+        request = msgspec.structs.replace(request, environment=environment)
+        return self.link.schedule(
+            ScheduleRequest(name=name, request=request, every=timing.every, cron=timing.cron, timezone=timing.timezone)
+        )
+
     def check_no_clash(self, fn: Callable[..., Any], kwargs: dict[str, Any]) -> None:
         """Check that ``key`` and ``after`` are not parameters of the function.
 
@@ -95,7 +121,7 @@ class Submitter:
         return self._calls.many(calls) if in_chunks else calls[0]
 
     def _send(self, calls: list[Call], name: str, options: TaskOptions, after: After) -> list[TaskFuture[Any]]:
-        given, environment = submit_options(options), task_environment(self.link.environment, options)
+        given, environment = _given(options, name, after), task_environment(self.link.environment, options)
         futures: list[TaskFuture[Any]] = []
         some: list[ExecuteRequest] = []
         size = 0
@@ -129,7 +155,7 @@ class Submitter:
         execution_id = _id_of(key)
         try:
             self.link.submit_once(
-                self._request(call, options, submit_options(options), execution_id)[0],
+                self._request(call, options, _given(options, name_of(fn), after), execution_id)[0],
                 task_environment(self.link.environment, options),
             )
         except RequestRefusedError as error:
@@ -145,6 +171,11 @@ class Submitter:
                 f"key {key!r} belongs to a call of {_in_words(known)}, which is not this call of {_in_words(call)}: "
                 "use another key"
             )
+
+
+def _given(options: TaskOptions, name: str, after: After) -> SubmitOptions:
+    ids = [each if isinstance(each, str) else each.execution_id for each in after]
+    return {**submit_options(options, name), "after": ids}
 
 
 def _with_own(fn: Callable[..., Any], options: TaskOptions) -> TaskOptions:
