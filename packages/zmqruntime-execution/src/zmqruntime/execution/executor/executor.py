@@ -269,9 +269,7 @@ class Executor(concurrent.futures.Executor):
         """
         self._link.shut()
         if cancel_futures:
-            for future in self._link.open_futures():
-                if not future.running():
-                    future.cancel()
+            self._link.cancel_all([future for future in self._link.open_futures() if not future.running()])
         if wait:
             concurrent.futures.wait(self._link.open_futures())
             self._link.close()

@@ -168,6 +168,9 @@ class InlineLink:
     def on_interrupt(self) -> None:
         """Do nothing: nothing goes on."""
 
+    def cancel_all(self, futures: list[TaskFuture[Any]]) -> None:
+        """Do nothing: all have ended."""
+
     def open_futures(self) -> list[TaskFuture[Any]]:
         """Return nothing: all are done."""
         return []

@@ -1,5 +1,6 @@
 """The connection of an executor to its server: made when it is first needed, and kept until its futures are done."""
 
+import concurrent.futures
 import functools
 import threading
 import warnings
@@ -25,6 +26,7 @@ from zmqruntime.execution.executor.messages import DescribeResponse
 from zmqruntime.execution.executor.names import port_of
 from zmqruntime.execution.executor.values import Pickler, Values
 from zmqruntime.messages import (
+    CancelRequest,
     Event,
     ExecuteRequest,
     ExecutionSnapshot,
@@ -83,6 +85,9 @@ class Link(FutureLink, Protocol):
 
     def executions(self, limit: int) -> list[ExecutionSnapshot]:
         """Return the open executions, and up to ``limit`` that have ended."""
+
+    def cancel_all(self, futures: list[TaskFuture[Any]]) -> None:
+        """Ask executions to stop."""
 
     def open_futures(self) -> list[TaskFuture[Any]]:
         """Return the futures that are not done."""
@@ -280,6 +285,16 @@ class ServerLink:
     def on_interrupt(self) -> None:
         """Called when Ctrl-C ends the wait for a result."""
         self.on_interrupted()
+
+    def cancel_all(self, futures: list[TaskFuture[Any]]) -> None:
+        """Ask executions to stop, all at the same time, because each answer waits for the server's disk."""
+        if not futures:
+            return
+        client, grace = self.client, self.options.cancel_grace
+        asked = [
+            client.send_request(CancelRequest(execution_id=each.execution_id, grace_seconds=grace)) for each in futures
+        ]
+        concurrent.futures.wait(asked, client.config.request_timeout)
 
     # --- ending --------------------------------------------------------------------------------------------------
 
