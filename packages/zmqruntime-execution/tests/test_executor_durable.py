@@ -122,20 +122,50 @@ def test_cancel_stops_the_work(isolated_home: Path) -> None:
         assert executor.submit(functions.add, 1).result(60) == 2
 
 
-def test_a_script_without_a_guard_is_refused_where_it_submits(isolated_home: Path, tmp_path: Path) -> None:
-    plain = HELLO.replace('if __name__ == "__main__":', "if True:")
-    (tmp_path / "plain.py").write_text(plain)
+UNGUARDED = """
+from zmqruntime.execution import Executor, task
+
+def add(a: int, b: int) -> int:
+    return a + b
+
+@task(executor="hello")
+def double(a: int) -> int:
+    return 2 * a
+
+{use}
+
+def late() -> int:
+    return 5
+
+if later:
+    print(Executor("hello").submit(late).result())
+"""
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "with Executor('hello') as executor:\n    later = ''\n    print(executor.submit(add, 1, 2).result())",
+        "later = ''\nprint(list(Executor('hello').map(add, [1], [2]))[0])",
+        "later = ''\nprint(double.submit(1).result() + 1)",
+    ],
+)
+def test_a_script_without_a_guard_is_loaded_up_to_its_executor(isolated_home: Path, tmp_path: Path, use: str) -> None:
+    (tmp_path / "plain.py").write_text(UNGUARDED.format(use=use))
     done = run("plain.py", cwd=tmp_path)
-    assert "submits a function in line 5" in done.stderr
-    assert 'if __name__ == "__main__":' in done.stderr
-    assert done.returncode == 1
-    sneaky = plain.replace(
-        "        print(", "        import threading, functools\n        print(threading.get_ident() and "
-    )
-    (tmp_path / "plain.py").write_text(sneaky)
-    assert 'if __name__ == "__main__":' in run("plain.py", cwd=tmp_path).stderr
+    assert (done.stdout, done.stderr) == ("3\n", "")
     with Executor("hello") as executor:
-        assert executor.executions() == []
+        assert len(executor.executions()) == 1
+        executor.client.shutdown_server()
+
+
+def test_a_function_below_the_executor_of_a_script_is_refused_in_words(isolated_home: Path, tmp_path: Path) -> None:
+    use = "later = 'yes'\nprint(Executor('hello').submit(add, 1, 2).result())"
+    (tmp_path / "plain.py").write_text(UNGUARDED.format(use=use))
+    done = run("plain.py", cwd=tmp_path)
+    assert "has no late above the line where it begins to use an executor" in done.stderr
+    with Executor("hello") as executor:
+        assert len(executor.executions()) == 2
         executor.client.shutdown_server()
 
 

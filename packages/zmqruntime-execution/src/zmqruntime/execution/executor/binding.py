@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zmqruntime.exceptions import ConfigurationError, UnsendableError
+from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.executor.calls import Call, code_digest
-from zmqruntime.execution.executor.functions import NotImportableError, file_of, loading_script, reference_of
-from zmqruntime.execution.executor.guard import check_guard
+from zmqruntime.execution.executor.functions import NotImportableError, end_load, file_of, reference_of
 from zmqruntime.execution.executor.hints import Check, checks_of
 from zmqruntime.execution.executor.values import Pickler, Values
 
@@ -119,15 +118,13 @@ class CallMaker:
         )
 
     def _reference(self, fn: Callable[..., Any]) -> tuple[str, bytes | None]:
-        if loading_script():
-            raise ConfigurationError(_inside_script(loading_script()))
+        end_load()
         try:
             reference = reference_of(fn)
         except NotImportableError as error:
             if self._pickler is None:
                 raise NotImportableError(f"{name_of(fn)} cannot be submitted: {error}; {_REMEDY}") from None
             return "", self._pickler.dumps(fn)
-        check_guard(fn, reference)
         return reference, None
 
 
@@ -187,10 +184,3 @@ def _bound(target: _Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
             if problem is not None:
                 raise TypeError(f"argument {name!r} of {target.name}() must be {problem}")
     return bound.args, bound.kwargs
-
-
-def _inside_script(path: str) -> str:
-    return (
-        f"{path} submits functions while it is loaded to find a function in it: put what it does into a block "
-        'if __name__ == "__main__":, so that only its definitions are loaded'
-    )

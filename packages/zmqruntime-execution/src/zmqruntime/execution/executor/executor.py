@@ -13,6 +13,7 @@ from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.cells import running_shell
 from zmqruntime.execution.client.client import ExecutionClient
 from zmqruntime.execution.executor.execution_list import ExecutionList
+from zmqruntime.execution.executor.functions import end_load
 from zmqruntime.execution.executor.futures import TaskFuture
 from zmqruntime.execution.executor.inline import InlineLink
 from zmqruntime.execution.executor.link import Link, ServerLink, ServerOptions
@@ -273,6 +274,10 @@ class Executor(concurrent.futures.Executor):
         if wait:
             concurrent.futures.wait(self._link.open_futures())
             self._link.close()
+
+    def __enter__(self) -> Self:
+        end_load()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None

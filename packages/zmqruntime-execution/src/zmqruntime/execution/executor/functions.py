@@ -12,9 +12,10 @@ from types import ModuleType
 
 from zmqruntime.frozen import is_frozen
 
-__all__ = ["NotImportableError", "file_of", "loading_script", "reference_of", "resolve"]
+__all__ = ["NotImportableError", "end_load", "file_of", "reference_of", "resolve"]
 
 _SCRIPT_PREFIX = "zmqruntime_script_"
+_ENDED_EARLY = "__zmqruntime_ended_early__"
 _loading: contextvars.ContextVar[str] = contextvars.ContextVar("zmqruntime_loading_script", default="")
 
 
@@ -52,7 +53,7 @@ def resolve(reference: str) -> object:
         try:
             found = getattr(found, part)
         except AttributeError as error:
-            raise ImportError(f"{place} has no {name}; was it renamed or removed after the submission?") from error
+            raise ImportError(_missing(place, name, found)) from error
     return found
 
 
@@ -63,9 +64,27 @@ def file_of(thing: object) -> str:
     return str(Path(file).resolve()) if isinstance(file, str) else ""
 
 
-def loading_script() -> str:
-    """Return the script that is being loaded to find a function in it; empty if none is."""
-    return _loading.get()
+def end_load() -> None:
+    """End the load of the script in which this process looks for a function, if it is loading one.
+
+    Called where a program begins to use an executor: what comes then, the program does itself, and a worker must not do
+    it again. What the script has defined so far is what the program could submit.
+    """
+    if _loading.get():
+        raise _LoadEnds
+
+
+class _LoadEnds(BaseException):
+    """Ends the load of a script early."""
+
+
+def _missing(place: str, name: str, module: object) -> str:
+    if getattr(module, _ENDED_EARLY, False):
+        return (
+            f"{place} has no {name} above the line where it begins to use an executor, and a worker loads it only up "
+            'to there: define it above, or put what the script does into a block if __name__ == "__main__":'
+        )
+    return f"{place} has no {name}; was it renamed or removed after the submission?"
 
 
 def _module_of(thing: object) -> ModuleType:
@@ -154,6 +173,8 @@ def _load_script(path: str) -> ModuleType:
     try:
         with _noted(path):
             spec.loader.exec_module(module)
+    except _LoadEnds:
+        setattr(module, _ENDED_EARLY, True)
     except BaseException:
         del sys.modules[name]
         raise

@@ -140,7 +140,8 @@ class Submitter:
         """Return a submission, whose arguments are in a file if they are large, and its approximate size."""
         if "retry_on" in options or options.get("bars"):
             call = msgspec.structs.replace(call, retry_on=retry_references(options), bars=options.get("bars", False))
-        request = ExecuteRequest(submission_id=execution_id or self.link.new_id(), payload=call, **given)
+        with_id: SubmitOptions = {**given, "submission_id": execution_id or self.link.new_id()}
+        request = ExecuteRequest(payload=call, **with_id)
         data = packed_arguments(call)
         if len(data) > LARGEST_INLINE:
             stored = self.link.store(request.submission_id, data)
