@@ -24,6 +24,8 @@ VARIABLES = {
     "by default a quarter of the machine's memory",
     "ZMQRUNTIME_TRACING": "the function, as `module:function`, that configures [traces](howto-tracing.md) in the "
     "processes of a server",
+    "ZMQRUNTIME_ON_END_COMMAND": "a command that a server runs [when an execution has ended](howto-queues.md)",
+    "ZMQRUNTIME_ON_END_WEBHOOK": "an address to which a server posts [each execution that has ended](howto-queues.md)",
     "FIJI_HOME": "the folder of a Fiji for `--view fiji`; the option `fiji` goes before it",
     "IJ_JAR": "the file `ij.jar` of a plain ImageJ for `--view fiji`; the option `jar` goes before it",
     "OPENHCS_SMTP_PASSWORD": "the password for notices by mail, if the system's keyring has none",

@@ -21,11 +21,24 @@ OWN = {"zmqruntime", "openhcs_runtime", "openhcs_gui_services"}
 
 
 def imported(folder: Path) -> Iterator[str]:
-    """The top-level names that the package's sources import, wherever they do it."""
+    """The top-level names that the package's sources import, wherever they do it.
+
+    What only a type checker reads is not imported: it needs to be there for nobody who runs the package.
+    """
     for path in folder.glob("src/**/*.py"):
         if path.name.startswith("hook-"):  # run by PyInstaller, within itself
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        unread = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+            for statement in node.body
+            for inner in ast.walk(statement)
+        }
+        for node in ast.walk(tree):
+            if id(node) in unread:
+                continue
             if isinstance(node, ast.Import):
                 yield from (alias.name.partition(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
