@@ -83,7 +83,7 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
     for package in PACKAGES:  # one run each: test files of equal names clash within a run
         session.run("mypy", f"packages/{package}/tests")
-    session.run("mypy", "noxfile.py", "tools", "packages/zmqruntime-execution/src/pytest_zmqruntime.py")
+    session.run("mypy", "noxfile.py", "tools")
 
 
 @nox.session

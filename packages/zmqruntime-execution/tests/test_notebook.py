@@ -13,7 +13,7 @@ from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from zmqruntime.execution import Executor, PlateProjection, watch
+from zmqruntime.execution import Executor, PlateProjection, TaskFuture, watch
 from zmqruntime.execution.executor.execution_list import ExecutionList
 from zmqruntime.execution.html import TaskRow, task_row, tasks_html, tasks_text
 from zmqruntime.execution.notebook.output import Content
@@ -63,7 +63,7 @@ def test_of_many_executions_the_failed_and_running_ones_are_shown() -> None:
 def test_watch_shows_tasks_until_they_have_ended(isolated_home: Path) -> None:
     screen = Screen()
     with Executor("watched", max_workers=2, persistent=False) as executor:
-        futures = [executor.submit(functions.add, number) for number in range(30)]
+        futures: list[TaskFuture[Any]] = [executor.submit(functions.add, number) for number in range(30)]
         futures.append(executor.submit(functions.fail, "bad"))
         watch(futures, output=screen)
         assert all(future.done() for future in futures)

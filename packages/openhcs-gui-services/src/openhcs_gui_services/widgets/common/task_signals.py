@@ -58,7 +58,9 @@ class TaskSignals(QObject):
     failed = pyqtSignal(object)
     """The exception that it raised, or why its end cannot be known."""
     cancelled = pyqtSignal()
+    """It was stopped before it had a result."""
     finished = pyqtSignal()
+    """It has ended, in whichever way."""
 
     _arrived = pyqtSignal()
 
