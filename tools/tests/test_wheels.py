@@ -21,7 +21,7 @@ FOLDERS = {
     "openhcs-gui-services": "openhcs_gui_services",
 }
 # The plug-in of pytest, which pytest imports in every test run: not in zmqruntime, whose import takes long.
-ALSO = {"zmqruntime-execution": ["pytest_zmqruntime/__init__.py"]}
+ALSO = {"zmqruntime-execution": ["pytest_zmqruntime/__init__.py", "pytest_zmqruntime/py.typed"]}
 SIBLINGS = ["zmqruntime-execution", "zmqruntime-streaming"]
 
 
