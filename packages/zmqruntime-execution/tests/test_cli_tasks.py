@@ -10,7 +10,7 @@ from subprocess import CompletedProcess, Popen
 import pytest
 
 from zmqruntime import QueueAction
-from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution import ExecutionClient, Executor
 from zmqruntime.execution.cli.app import main
 
 SERVERS = Path(__file__).with_name("servers.py")
@@ -101,3 +101,15 @@ def test_a_function_from_a_shell(command: Command, isolated_home: Path) -> None:
         refused = command("submit", *wrong, "--executor", "sums")
         assert (refused.returncode, text in refused.stderr, "Traceback" in refused.stderr) == (2, True, False)
     assert command("stop", "--port", str(document["port"])).returncode == 0
+
+
+def test_an_executor_is_named_instead_of_its_port(command: Command, isolated_home: Path) -> None:
+    for name in ("one", "two"):
+        with Executor(name, persistent=False) as executor:
+            executor.submit(divmod, 7, 2 if name == "one" else 3).result(60)
+    (one,) = json.loads(command("history", "--executor", "one", "--json").stdout)["executions"]
+    assert one["name"] == "divmod"
+    assert command("status", one["execution_id"], "--executor", "one").returncode == 0
+    unknown = command("status", "--executor", "three")
+    assert (unknown.returncode, "choose one that was used: one, two" in unknown.stderr) == (2, True)
+    assert command("status", "--executor", "one", "--port", "7").returncode == 2

@@ -1,13 +1,17 @@
 """Arguments that several commands share: how they are typed, and what is read from them."""
 
 import argparse
+import dataclasses
 import math
 import re
 from collections.abc import Callable
 
 from zmqruntime.config import ZMQConfig
+from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.cli.discovery import only_port
 from zmqruntime.execution.cli.endpoint import Endpoint
+from zmqruntime.execution.cli.failures import CommandError, ErrorKind
+from zmqruntime.execution.executor.names import known_names
 
 __all__ = ["add_app", "add_endpoint", "add_id", "endpoint_of", "seconds", "whole_number"]
 
@@ -29,6 +33,7 @@ def add_endpoint(parser: argparse.ArgumentParser, port_option: str = "--port") -
         help="its data port; its control port is 1000 higher "
         f"[default: the port of the application's only server, else {_DEFAULT.default_port}]",
     )
+    where.add_argument("--executor", metavar="NAME", help='that of Executor("NAME"), instead of its port')
     where.add_argument(
         "--host", metavar="H", help="connect over TCP to this address, e.g. 127.0.0.1 [default: its socket file]"
     )
@@ -36,10 +41,24 @@ def add_endpoint(parser: argparse.ArgumentParser, port_option: str = "--port") -
 
 def endpoint_of(options: argparse.Namespace) -> Endpoint:
     """The server that was named."""
-    port = options.server_port
+    port = options.server_port if options.executor is None else _port_of_executor(options)
     if port is None:
         port = _DEFAULT.default_port if options.host else only_port(options.app)
     return Endpoint(port, options.host, options.app)
+
+
+def _port_of_executor(options: argparse.Namespace) -> int:
+    if options.server_port is not None:
+        raise CommandError(ErrorKind.USAGE, "an executor has a port of its own: give --executor or the port, not both")
+    try:
+        ports = known_names(dataclasses.replace(_DEFAULT, app_name=options.app))
+    except ConfigurationError as error:
+        raise CommandError(ErrorKind.CONFIGURATION, str(error)) from error
+    if options.executor not in ports:
+        known = ", ".join(sorted(ports)) or "there is none yet"
+        message = f"no program has used an executor called {options.executor!r}; choose one that was used: {known}"
+        raise CommandError(ErrorKind.NOT_FOUND, message)
+    return ports[options.executor]
 
 
 def add_app(add_argument: Callable[..., object], what: str) -> None:
