@@ -1,5 +1,6 @@
 """The FastAPI example: a real server, a real client, and a restart of the service in between."""
 
+import contextlib
 import json
 import os
 import socket
@@ -50,7 +51,8 @@ def service(isolated_home: Path) -> Iterator[Service]:
     service.close()
     left = [each for each in psutil.process_iter() if _home_of(each) == str(isolated_home) and each.pid != os.getpid()]
     for process in left:
-        process.terminate()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
     psutil.wait_procs(left, 30)
 
 

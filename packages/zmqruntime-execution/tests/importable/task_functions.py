@@ -67,17 +67,20 @@ def pid() -> int:
 
 
 def hold(path: str) -> str:
-    """Says that it runs, and waits until a file is there or it is asked to stop."""
+    """Says that it runs, also by a file, and waits until a file is there or it is asked to stop."""
     print(os.getpid())
+    Path(f"{path}.runs").touch()
     while not Path(path).exists():
         current_task().check_cancelled()
         time.sleep(0.01)
     return "let go"
 
 
-def stubborn() -> None:
-    """Says that it runs, and does not look whether it is to stop."""
+def stubborn(path: str = "") -> None:
+    """Says that it runs, also by a file if one is given, and does not look whether it is to stop."""
     print(os.getpid())
+    if path:
+        Path(path).touch()
     while True:
         time.sleep(0.05)
 
