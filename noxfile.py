@@ -89,6 +89,8 @@ def types(session: nox.Session) -> None:
 @nox.session
 def wheels(session: nox.Session) -> None:
     """Build each package: an sdist, and from that the wheel, to dist/."""
+    if "WHEELS_MADE" in os.environ:  # by an earlier run of the same command
+        return
     session.install(*group(ROOT, "build"))
     shutil.rmtree(WHEELS, ignore_errors=True)
     for package in PACKAGES:

@@ -47,6 +47,19 @@ def run(
             raise
 
 
+@contextlib.contextmanager
+def aside(
+    command: Sequence[str], output: Path, *, env: Mapping[str, str], cwd: str | os.PathLike[str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``command`` meanwhile, with all that it prints in a file; it ends with the block at the latest."""
+    with output.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file, env=env, cwd=cwd) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                _end(process)
+
+
 def end_on_signals() -> None:
     """From now on SIGTERM ends this process as ``sys.exit`` does, so that :func:`run` can end what it runs.
 

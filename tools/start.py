@@ -23,16 +23,20 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import demo
 import environment
 import system_libraries
-from children import end_on_signals, run
+from children import aside, end_on_signals, run
 from environment import ROOT, SetupError, say
 from tally import Counts, Session, read_run
 
-SESSIONS = ("lint", "types", "boundaries", "docs", "wheels", "tests", "repository", "demo")
+FIRST = ("lint", "wheels", "boundaries")
+ASIDE = ("types", "docs")  # each keeps one core busy, while tests wait most of their time
+LAST = ("tests", "repository", "demo")
+SESSIONS = (*FIRST, *ASIDE, *LAST)
 INTERRUPTED = 130
 TIMED_OUT = 124
 TESTS_SECONDS = 80 * 60  # far beyond what they take; whatever hangs then is shown and ended
@@ -78,18 +82,60 @@ def run_tests(sessions: list[str] | tuple[str, ...]) -> int:
     environment.ensure()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder, "nox.json")
-        env = {**os.environ, **environment.uv_settings(), "JUNIT_FOLDER": folder}
-        nox = [str(environment.PYTHON), "-m", "nox", "--non-interactive", "--noxfile", str(ROOT / "noxfile.py")]
-        nox += ["--report", str(report), "--session", *sessions]
+        nox = NoxRun(Path(folder))
         try:
-            code = run(nox, env=env, cwd=ROOT, limit_seconds=TESTS_SECONDS)
+            codes = nox.sessions(sessions)
         except subprocess.TimeoutExpired:
             ended = sorted(path.stem for path in Path(folder).glob("*.xml"))
             say(f"Ended after {TESTS_SECONDS // 60} min, as something hangs. Sessions of tests that had ended: {ended}")
-            code = TIMED_OUT
-        found = read_run(report, Path(folder)) if report.is_file() else []
-    return summarise(found, code, time.monotonic() - started)
+            codes = [TIMED_OUT]
+        found = nox.found()
+    return summarise(found, next(filter(None, codes), 0), time.monotonic() - started)
+
+
+class NoxRun:
+    """The nox sessions of one run: first those that are short, then the tests, and types and documentation aside.
+
+    Args:
+        folder: where reports go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._env = {**os.environ, **environment.uv_settings(), "JUNIT_FOLDER": str(folder)}
+        self._reports: list[Path] = []
+
+    def sessions(self, names: Sequence[str]) -> list[int]:
+        """Run these sessions; the exit codes of nox."""
+        first = [name for name in names if name in FIRST]
+        meanwhile = [name for name in names if name in ASIDE]
+        rest = [name for name in names if name not in (*FIRST, *ASIDE)]
+        codes = [self._run(first)] if first else []
+        if "wheels" in first and codes == [0]:
+            self._env["WHEELS_MADE"] = "1"
+        if not rest:
+            return codes + ([self._run(meanwhile)] if meanwhile else [])
+        if not meanwhile:
+            return [*codes, self._run(rest)]
+        output = self._folder / "aside.txt"
+        with aside(self._nox(meanwhile), output, env=self._env, cwd=ROOT) as other:
+            codes += [self._run(rest), other.wait(TESTS_SECONDS)]
+        print(output.read_text(encoding="utf-8", errors="replace"), flush=True)
+        return codes
+
+    def found(self) -> list[Session]:
+        """What the sessions found; one that several runs needed counts once."""
+        entries = [each for report in self._reports if report.is_file() for each in read_run(report, self._folder)]
+        return list({entry.name: entry for entry in reversed(entries)}.values())[::-1]
+
+    def _run(self, names: Sequence[str]) -> int:
+        return run(self._nox(names), env=self._env, cwd=ROOT, limit_seconds=TESTS_SECONDS)
+
+    def _nox(self, names: Sequence[str]) -> list[str]:
+        report = self._folder / f"nox{len(self._reports)}.json"
+        self._reports.append(report)
+        nox = [str(environment.PYTHON), "-m", "nox", "--non-interactive", "--noxfile", str(ROOT / "noxfile.py")]
+        return [*nox, "--report", str(report), "--session", *names]
 
 
 def summarise(sessions: list[Session], code: int, seconds: float) -> int:
