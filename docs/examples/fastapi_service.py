@@ -1,4 +1,9 @@
-"""A web service whose work goes on when it is restarted: uvicorn fastapi_service:app
+"""A web service whose work goes on when it is restarted.
+
+    uvicorn fastapi_service:app --timeout-graceful-shutdown 2
+
+At Ctrl-C, uvicorn waits until all responses have ended, which for server-sent events is when the render ends; with
+the option it waits 2 seconds. A browser goes on where it was when the service is back.
 
 POST /renders {"frames": 20}        start; answers with the id
 GET /renders/ID                     how far it is
@@ -8,15 +13,13 @@ GET /renders/ID/file                download what was made
 """
 
 import json
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, HTTPException
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -25,13 +28,13 @@ from zmqruntime.execution import Executor, TaskFuture, track
 from zmqruntime.messages import Event, StateChange
 
 
-def render(frames: int, seconds: float) -> Path:
-    """Make a file, frame by frame; runs in a worker process of the background server."""
-    with tempfile.NamedTemporaryFile("w", prefix="render-", suffix=".txt", delete=False) as file:
-        for frame in track(range(frames), "frames"):
-            time.sleep(seconds)
-            file.write(f"frame {frame}\n")
-    return Path(file.name)
+def render(frames: int, seconds: float) -> str:
+    """Make a text, frame by frame; runs in a worker process of the background server, which keeps what it returns."""
+    lines = []
+    for frame in track(range(frames), "frames"):
+        time.sleep(seconds)
+        lines.append(f"frame {frame}\n")
+    return "".join(lines)
 
 
 class Render(BaseModel):
@@ -52,10 +55,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
-async def found(render_id: str) -> TaskFuture[Path]:
+async def found(render_id: str) -> TaskFuture[str]:
     """The future of a render, of this or of an earlier run of the service."""
     try:
-        future: TaskFuture[Path] = await run_in_threadpool(app.state.executor.future, render_id)
+        future: TaskFuture[str] = await run_in_threadpool(app.state.executor.future, render_id)
     except RequestRefusedError as error:
         raise HTTPException(404, str(error)) from error
     return future
@@ -102,14 +105,19 @@ def told(event: Event) -> tuple[str, dict[str, Any]]:
 @app.delete("/renders/{render_id}", status_code=202)
 async def cancel(render_id: str) -> dict[str, bool]:
     """Stop a render, queued or running."""
-    return {"cancelled": await run_in_threadpool((await found(render_id)).cancel)}
+    future = await found(render_id)
+    snapshot = await run_in_threadpool(future.snapshot)
+    if snapshot.ended_at is not None:
+        raise HTTPException(409, f"the render is {snapshot.status} already")
+    return {"cancelled": await run_in_threadpool(future.cancel)}
 
 
 @app.get("/renders/{render_id}/file")
-async def file(render_id: str) -> FileResponse:
+async def file(render_id: str) -> PlainTextResponse:
     """What a render has made, when it is complete."""
     future = await found(render_id)
     snapshot = await run_in_threadpool(future.snapshot)
     if snapshot.status != "complete":
         raise HTTPException(409, f"the render is {snapshot.status}")
-    return FileResponse(await future, media_type="text/plain", filename="render.txt")
+    headers = {"Content-Disposition": "attachment; filename=render.txt"}
+    return PlainTextResponse(await future, headers=headers)

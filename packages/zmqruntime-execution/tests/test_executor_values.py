@@ -4,6 +4,7 @@ import collections
 import datetime
 import functools
 import math
+import re
 import subprocess
 import sys
 import threading
@@ -19,10 +20,11 @@ from hypothesis import given, settings, strategies as st
 from task_records import Level, Mode, Point, Slotted, Span, Tagged
 
 from zmqruntime.codec import encode
-from zmqruntime.exceptions import UnsendableError
+from zmqruntime.exceptions import RequestRefusedError, UnsendableError
 from zmqruntime.execution import Executor, TaskError
 from zmqruntime.execution.executor.errors import RemoteTraceback
 from zmqruntime.execution.executor.values import Values
+from zmqruntime.messages import StateChange
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
@@ -179,6 +181,37 @@ def test_in_place_a_call_is_as_in_a_worker(inline: Executor) -> None:
     assert inline.submit(functions.flaky, key="flaky") is once
     assert inline.options(retries=2, retry_on=(OSError,)).submit(functions.flaky).result() == "at last"
     assert inline.submit(functions.add, 1).snapshot().status == "complete"
+
+
+def test_in_place_events_and_ends_are_as_on_a_server(inline: Executor) -> None:
+    future = inline.submit(functions.reporting)
+    assert future.result() == future.execution_id
+    states = [event.execution.status for event in future.events() if isinstance(event, StateChange)]
+    assert states == ["queued", "running", "complete"]
+    (line,) = future.logs()
+    assert (line.execution_id, line.sequence) == (future.execution_id, 1)
+    assert [event.number for event in future.events()] == list(range(1, 1 + future.snapshot().event_count))
+    assert next(future.events(after=2)).number == 3
+    with pytest.raises(TaskError, match="SystemExit: 3"):
+        inline.options(retries=1).submit(functions.leave, "exit").result()
+    assert inline.executions(1)[0].attempts == 2
+    with pytest.raises(KeyboardInterrupt):
+        inline.submit(functions.leave, "interrupt")
+
+
+def test_in_place_dependencies_are_as_on_a_server(inline: Executor, tmp_path: Path) -> None:
+    failed = inline.submit(functions.fail, "os")
+    first = inline.submit(functions.no_op, after=[failed])
+    second = inline.submit(functions.no_op, after=[inline.submit(functions.no_op), first])
+    reason = f"it needs {failed.execution_id} (fail), which failed: FileNotFoundError"
+    for future in (first, second):
+        with pytest.raises(TaskError, match=re.escape(f"execution {future.execution_id}: {reason}")):
+            future.result()
+        assert future.snapshot().attempts == 0
+    with pytest.raises(RequestRefusedError, match="it is to run after unknown-id, which this server does not have"):
+        inline.submit(functions.no_op, after=["unknown-id"])
+    with pytest.raises(RequestRefusedError, match="unknown-id"):
+        inline.submit(functions.no_op, key="odd", after=["unknown-id"])
 
 
 def test_the_import_stays_light() -> None:

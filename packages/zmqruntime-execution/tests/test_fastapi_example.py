@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -29,8 +30,15 @@ class Service:
 
     def start(self) -> None:
         number = self._socket.fileno()
-        command = ["-m", "uvicorn", "fastapi_service:app", "--fd", str(number), "--log-level", "warning"]
+        command = ["-m", "uvicorn", "fastapi_service:app", "--fd", str(number), "--log-level", "error"]
+        command += ["--timeout-graceful-shutdown", "1"]
         self._process = subprocess.Popen([sys.executable, *command], cwd=EXAMPLES, pass_fds=[number])
+
+    def interrupt(self) -> None:
+        """As Ctrl-C in its terminal."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(60)
 
     def kill(self) -> None:
         assert self._process is not None
@@ -85,8 +93,8 @@ def test_submit_follow_restart_download_and_cancel(service: Service) -> None:
         for number, kind, _ in read_events(client, path):
             first.append(number)
             if kind == "progress":
+                service.interrupt()  # while the client is reading
                 break
-        service.kill()
     service.start()
     with httpx.Client(base_url=service.url, timeout=60) as client:
         rest = list(read_events(client, path, after=first[-1]))
@@ -96,9 +104,10 @@ def test_submit_follow_restart_download_and_cancel(service: Service) -> None:
         assert rest[-1][1:] == ("state", {"status": "complete", "error": None})
         assert client.get(path).json()["status"] == "complete"
         assert client.get(f"{path}/file").text.splitlines()[-1] == "frame 39"
-        slow = f"/renders/{client.post('/renders', json={'frames': 10, 'seconds': 10}).json()['id']}"
+        slow = f"/renders/{client.post('/renders', json={'frames': 10_000, 'seconds': 0.1}).json()['id']}"
         assert client.get(f"{slow}/file").status_code == 409
         assert client.delete(slow).json() == {"cancelled": True}
         *_, (_, kind, data) = read_events(client, slow)
         assert (kind, data["status"]) == ("state", "cancelled")
+        assert client.delete(slow).status_code == 409
         assert client.get("/renders/none-such").status_code == 404

@@ -74,6 +74,20 @@ def test_watch_shows_tasks_until_they_have_ended(isolated_home: Path) -> None:
         assert "1 failed, 30 complete" in executor.executions()._repr_html_()
 
 
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("an-id", r"not an id: write watch\(executor.future\('an-id'\)\)"),
+        (["an-id"], "not an id"),
+        (EventScript().run().snapshot, r"not objects of type ExecutionSnapshot: write watch\(executor.future\('e'\)\)"),
+        (3, "not objects of type int: pass what executor.submit or executor.future returns"),
+    ],
+)
+def test_watch_says_how_to_watch_what_is_not_a_future(given: Any, text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        watch(given)
+
+
 def cell_of(notebook: Any, number: int) -> str:
     return json.dumps(notebook.cells[number].outputs)
 

@@ -7,7 +7,10 @@ import tomllib
 from pathlib import Path
 
 import psutil
+import pytest
 import task_functions
+
+from zmqruntime.execution.home_keeper import processes_of
 
 TESTS = """
 import os
@@ -18,32 +21,59 @@ import task_functions as functions
 
 from zmqruntime.execution import Executor
 
-@pytest.mark.parametrize("number", range(2))
-def test_a_task_runs_on_a_server_that_tests_share(task_executor, task_server, number):
-    assert task_executor.submit(functions.add, number, 1).result(60) == number + 1
+of_module = Executor("of-module")
+
+
+def test_a_task_runs_on_a_server(task_executor, task_server):
+    assert task_executor.submit(functions.add, 1, 1, key="k").result(60) == 2
     assert Path.home() == task_server.home
     assert task_server.processes()
     Path(__file__).with_name("home").write_text(str(task_server.home))
+    left = task_executor.submit(functions.stubborn)
+    queued = [task_executor.submit(functions.hold, "nowhere") for _ in range(20)]
+    assert len(task_executor.executions()) == 22
 
 
-def test_what_is_left_running_is_cancelled(task_executor, tmp_path):
-    left = task_executor.submit(functions.stubborn, str(tmp_path / "runs"))
-    queued = [task_executor.submit(functions.hold, str(tmp_path / "held")) for _ in range(20)]
-    assert not any(future.done() for future in [left, *queued])
+def test_the_next_one_shares_the_server_and_nothing_else(task_executor):
+    assert task_executor.executions() == []
+    assert {one.status.value for one in task_executor.client.status(100).executions} == {"complete", "cancelled"}
+    assert task_executor.submit(functions.add, 2, 2, key="k").result(60) == 4
+    assert task_executor.submit(functions.add, 2, 2, key="k").result(60) == 4
+    assert len(task_executor.executions()) == 1
 
 
-def test_nothing_is_left_of_it(task_executor):
-    assert {one.status.value for one in task_executor.executions()} == {"complete", "cancelled"}
-    assert task_executor.submit(functions.add, 1).result(60) == 2
-
-
-def test_code_under_test_may_make_its_own_executor(task_server):
-    with Executor("mine") as executor:
-        assert executor.submit(functions.add, 5).result(60) == 6
-
-
-def test_a_task_runs_in_place(inline_executor):
+def test_code_under_test_may_have_its_own_executors_in_place(inline_executor):
     assert inline_executor.submit(functions.pid).result(1) == os.getpid()
+    with Executor("mine") as mine:
+        future = mine.submit(functions.pid, key="k")
+    assert future.result(1) == of_module.submit(functions.pid).result(1) == os.getpid()
+    assert Executor("mine").future(future.execution_id) is future
+    assert functions.scaled.submit(2.0).result(1) == 4.0
+    assert list(functions.scaled.map([1.0, 2.0])) == [2.0, 4.0]
+    assert len(functions.scaled.executor.executions()) == 3
+
+
+def test_the_next_test_in_place_knows_none_of_them(inline_executor):
+    assert functions.scaled.executor.executions() == of_module.executions() == []
+
+
+def test_or_on_a_server(task_server):
+    assert of_module.submit(functions.pid).result(60) != os.getpid()
+    assert len(of_module.executions()) == 1
+"""
+
+KILLED = """
+from pathlib import Path
+
+import task_functions as functions
+
+
+def test_that_is_killed(task_executor, task_server):
+    future = task_executor.submit(functions.stubborn)
+    next(event for event in future.events() if getattr(event, "text", ""))
+    Path(__file__).with_name("home").write_text(str(task_server.home))
+    print("runs", flush=True)
+    future.result()
 """
 
 
@@ -58,23 +88,41 @@ def test_pytest_imports_nothing_of_the_runtime_for_it() -> None:
     assert done.stdout.split() == ["pytest_zmqruntime"]
 
 
-def test_the_fixtures_in_a_test_run_of_a_user(isolated_home: Path, tmp_path: Path) -> None:
-    (tmp_path / "test_mine.py").write_text(TESTS)
-    options = ("-q", "-x", "-p", "no:cacheprovider", "-p", "pytest_zmqruntime", "--rootdir", str(tmp_path))
+def start_tests(folder: Path, tests: str, *options: str) -> "subprocess.Popen[str]":
+    """Start pytest as a user does, with the plug-in."""
+    (folder / "test_mine.py").write_text(tests)
+    plugged = ("-q", "-x", "-p", "no:cacheprovider", "-p", "pytest_zmqruntime", "--rootdir", str(folder))
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(task_functions.__file__).parent),
         "PYTEST_ADDOPTS": "",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
-    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 passed" in done.stdout
+    command = [sys.executable, "-m", "pytest", *plugged, *options, str(folder)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
+
+
+def test_the_fixtures_in_a_test_run_of_a_user(isolated_home: Path, tmp_path: Path) -> None:
+    with start_tests(tmp_path, TESTS) as run:
+        output, _ = run.communicate(timeout=250)
+    assert run.returncode == 0, output
+    assert "5 passed" in output
     assert list(isolated_home.iterdir()) == [], "the home of the user is as it was"
-    home = (tmp_path / "home").read_text()
-    homes = [(process.info["environ"] or {}).get("HOME") for process in psutil.process_iter(["environ"])]
-    assert home not in homes, "its servers have ended"
-    assert not Path(home).exists()
+    home = Path((tmp_path / "home").read_text())
+    assert not processes_of(home), "its servers have ended"
+    assert not home.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are found by what they have in their environment")
+def test_nothing_is_left_of_a_killed_test_run(isolated_home: Path, tmp_path: Path) -> None:
+    with start_tests(tmp_path, KILLED, "--capture=no") as run:
+        assert run.stdout is not None
+        assert any(line.endswith("runs\n") for line in run.stdout)
+        home = Path((tmp_path / "home").read_text())
+        left = psutil.Process(run.pid).children(recursive=True)
+        assert {process.pid for process in processes_of(home)} <= {process.pid for process in left}
+        run.kill()
+    _, alive = psutil.wait_procs(left, 120)
+    assert not alive
+    assert not home.exists()

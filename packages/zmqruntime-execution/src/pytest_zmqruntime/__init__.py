@@ -28,15 +28,19 @@ def _shared_task_server() -> "Iterator[TaskServer]":
 def task_server(_shared_task_server: "TaskServer", monkeypatch: pytest.MonkeyPatch) -> "Iterator[TaskServer]":
     """Servers in a temporary home, which is that of the test, too; whatever the test leaves unfinished is cancelled.
 
-    The servers keep running between tests; they end with the session.
+    The servers keep running between tests; they end with the session. Keys, and what ``Executor.executions()`` returns,
+    are those of the test.
     """
+    from zmqruntime.execution.testing import executors_apart  # noqa: PLC0415  only for tests that use it
+
     for name, value in _shared_task_server.environment.items():
         if value is None:
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, value)
-    yield _shared_task_server
-    _shared_task_server.cancel_all()
+    with executors_apart():
+        yield _shared_task_server
+        _shared_task_server.cancel_all()
 
 
 @pytest.fixture
@@ -49,8 +53,9 @@ def task_executor(task_server: "TaskServer") -> "Iterator[Executor]":
 
 @pytest.fixture
 def inline_executor() -> "Iterator[Executor]":
-    """An executor that runs each function in place, without a server."""
+    """An executor that runs each function in place, without a server; so do all executors of the code under test."""
     from zmqruntime.execution import Executor  # noqa: PLC0415  only for tests that use it
+    from zmqruntime.execution.testing import inline_executors  # noqa: PLC0415
 
-    with Executor(inline=True) as executor:
+    with inline_executors(), Executor() as executor:
         yield executor

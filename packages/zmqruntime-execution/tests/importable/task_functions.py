@@ -17,8 +17,10 @@ __all__ = [
     "hold",
     "identity",
     "keyed",
+    "leave",
     "no_op",
     "pid",
+    "reporting",
     "scaled",
     "stubborn",
 ]
@@ -44,6 +46,17 @@ def no_op(value: object = None) -> None:
 def identity(value: object) -> object:
     """Returns its argument."""
     return value
+
+
+def leave(how: str) -> None:
+    """Raises what is not an error."""
+    raise SystemExit(3) if how == "exit" else KeyboardInterrupt
+
+
+def reporting() -> str:
+    """Logs a line and returns the id of its execution."""
+    current_task().log.info("a line")
+    return current_task().execution_id
 
 
 def fail(kind: str) -> None:

@@ -5,7 +5,6 @@ The fixtures ``task_server``, ``task_executor`` and ``inline_executor`` are in t
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,8 @@ from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution.client.client import ExecutionClient
 from zmqruntime.execution.executor.executor import Executor
 from zmqruntime.execution.executor.names import known_names
+from zmqruntime.execution.executor.places import executors_apart, inline_executors
+from zmqruntime.execution.home_keeper import HomeKeeper, processes_of
 from zmqruntime.messages import (
     ExecutionSnapshot,
     ExecutionStatus,
@@ -27,9 +28,8 @@ from zmqruntime.messages import (
     StateChange,
 )
 
-__all__ = ["EventScript", "TaskServer"]
+__all__ = ["EventScript", "TaskServer", "executors_apart", "inline_executors"]
 
-_STOP_SECONDS = 20.0
 _CANCEL_SECONDS = 30.0
 _HOMES = ("HOME", "USERPROFILE")
 _FOLDERS = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
@@ -38,8 +38,8 @@ _FOLDERS = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOM
 class TaskServer:
     """The servers of executors in a temporary home, apart from those of the user; for a ``with`` block.
 
-    A server is started when an executor first needs it. At the end of the block all processes of the home are ended
-    and the home is removed.
+    A server is started when an executor first needs it. At the end of the block, and when this process ends in any
+    other way, even by SIGKILL, all processes of the home are ended and the home is removed.
 
     Attributes:
         home: The temporary home.
@@ -48,6 +48,7 @@ class TaskServer:
     def __init__(self) -> None:
         # Paths of sockets are limited to about 100 bytes, which the folder for temporary files may need by itself.
         self.home = Path(tempfile.mkdtemp(prefix="zrt", dir="/tmp" if os.name == "posix" else None))
+        self._keeper = HomeKeeper(self.home)
 
     @property
     def environment(self) -> Mapping[str, str | None]:
@@ -71,21 +72,13 @@ class TaskServer:
 
     def processes(self) -> list[psutil.Process]:
         """Return the processes whose home this is."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                if process.pid != os.getpid() and process.environ().get("HOME") == str(self.home):
-                    found.append(process)
-        return found
+        return processes_of(self.home)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        try:
-            _end(self.processes())
-        finally:
-            shutil.rmtree(self.home, ignore_errors=True)
+        self._keeper.end()
 
 
 class _Visitor(ExecutionClient):
@@ -98,17 +91,6 @@ class _Visitor(ExecutionClient):
                 self.cancel(each.execution_id, grace_seconds=0)
             for each in active:
                 self.wait(each.execution_id, _CANCEL_SECONDS)
-
-
-def _end(processes: Sequence[psutil.Process]) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, alive = psutil.wait_procs(processes, _STOP_SECONDS)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, _STOP_SECONDS)
 
 
 class EventScript:

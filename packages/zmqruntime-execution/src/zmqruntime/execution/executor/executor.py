@@ -21,6 +21,7 @@ from zmqruntime.execution.executor.mapping import mapped
 from zmqruntime.execution.executor.names import check_name
 from zmqruntime.execution.executor.options import TaskOptions, check_options
 from zmqruntime.execution.executor.pickling import CloudPickler
+from zmqruntime.execution.executor.places import Links
 
 if TYPE_CHECKING:
     from zmqruntime.execution.executor.cell_interrupts import CellInterrupts
@@ -56,7 +57,11 @@ class Executor(concurrent.futures.Executor):
         cancel_on_interrupt: Whether Ctrl-C cancels what this executor has submitted, in a notebook what the interrupted
             cell has submitted; by default only in a notebook.
         inline: Whether to call functions in this process, each at once in ``submit``, for tests and debuggers: without
-            a server, time limits and an environment, but with the same checks of arguments, results and errors.
+            a server, but with the same checks of arguments, results, dependencies and errors. Of :class:`TaskOptions`,
+            ``backoff``, ``time_limit``, ``soft_time_limit``, ``priority``, ``queue``, ``resources``, ``concurrency``,
+            ``rate``, ``env``, ``cwd`` and ``resumable`` have no effect, and of the executor ``max_workers`` and
+            ``environment``. ``SystemExit`` of a function fails its execution, as on a server; ``KeyboardInterrupt`` is
+            the user's Ctrl-C and goes through ``submit``.
 
     Raises:
         ConfigurationError: The name cannot be one, or an option does not fit the others.
@@ -95,8 +100,9 @@ class Executor(concurrent.futures.Executor):
             persistent=persistent,
         )
         pickler = CloudPickler() if allow_pickle else None
-        self._link: Link = InlineLink(pickler) if inline else ServerLink(options, pickler)
-        self._submitter = Submitter(self._link, pickler)
+        own: Link = InlineLink(pickler) if inline else ServerLink(options, pickler)
+        self._links = Links(own, name, pickler)
+        self._submitter = Submitter(self._links, pickler)
         self._name = name
         self._options: TaskOptions = {}
         self._key: str | None = None
@@ -105,8 +111,8 @@ class Executor(concurrent.futures.Executor):
         self._root: Executor | None = None
         self._has_said_left = False
         on_interrupt = weakref.WeakMethod(self._on_interrupt)  # the executor must not live as long as its futures
-        self._link.on_interrupted = lambda: None if (method := on_interrupt()) is None else method()
-        self._finalizer = weakref.finalize(self, self._link.shut)
+        own.on_interrupted = lambda: None if (method := on_interrupt()) is None else method()
+        self._finalizer = weakref.finalize(self, own.shut)
         self._finalizer.atexit = False
         self._cell = None if inline else self._interrupts_of_cells(cancel_grace, cancel_on_interrupt)
 
@@ -114,6 +120,10 @@ class Executor(concurrent.futures.Executor):
     def name(self) -> str:
         """Name of the executor."""
         return self._name
+
+    @property
+    def _link(self) -> Link:
+        return self._links.now
 
     @property
     def client(self) -> ExecutionClient:
@@ -304,7 +314,7 @@ class Executor(concurrent.futures.Executor):
             lambda futures: print(_left_text(name, futures), file=sys.stderr),
             cancels=cancels is not False,
         )
-        self._link.on_submitted = cell.note
+        self._links.own.on_submitted = cell.note
         return cell
 
     def _on_interrupt(self) -> None:

@@ -1,7 +1,6 @@
 """Functions called in place: no server, the same checks of values, errors and retries."""
 
 import contextlib
-import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -9,19 +8,17 @@ from typing import Any, Final
 
 import msgspec
 
-from zmqruntime.codec import encode, pack_given
+from zmqruntime.codec import encode
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError, RequestRefusedError, UnsendableError
 from zmqruntime.execution.client.followers import IteratorSink
-from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
-from zmqruntime.execution.executor.calls import Call, StoredArguments, read_call
+from zmqruntime.execution.executor.calls import StoredArguments
 from zmqruntime.execution.executor.client import FunctionClient
 from zmqruntime.execution.executor.futures import TaskFuture
+from zmqruntime.execution.executor.inline_run import InlineRun
 from zmqruntime.execution.executor.link import set_future
-from zmqruntime.execution.executor.running import run_call
 from zmqruntime.execution.executor.values import Pickler, Values
-from zmqruntime.execution.tasks.hub import local_task
-from zmqruntime.execution.tasks.task import TaskReport
+from zmqruntime.execution.server.unmet import forgotten_dependency, unknown_dependency, unmet_reason
 from zmqruntime.messages import (
     ErrorCode,
     Event,
@@ -33,19 +30,25 @@ from zmqruntime.messages import (
     ScheduleRequest,
 )
 
-__all__ = ["InlineLink"]
+__all__ = ["InlineExecution", "InlineLink", "InlineStore"]
 
 _MOST_KEPT: Final = 10_000
-_LARGEST_RESULT: Final = 256 * 1024 * 1024
+_NO_SERVER: Final = (
+    "an inline executor has no server: leave out inline=True, or use the fixture task_executor "
+    "in place of inline_executor"
+)
 
 
-class _Done(msgspec.Struct, frozen=True):
+class InlineExecution(msgspec.Struct, frozen=True):
     """An execution that was run in place."""
 
     request: ExecuteRequest
     future: TaskFuture[Any]
     snapshot: ExecutionSnapshot
-    events: list[TaskReport]
+    events: list[Event]
+
+
+InlineStore = OrderedDict[str, InlineExecution]
 
 
 class InlineLink:
@@ -53,13 +56,15 @@ class InlineLink:
 
     Args:
         pickler: Takes what has no other way through the round trip; None to refuse it.
+        store: The executions so far, of all links that share it; by default of this one only.
     """
 
     environment: TaskEnvironment | None = None
+    scope: str = ""
 
-    def __init__(self, pickler: Pickler | None) -> None:
+    def __init__(self, pickler: Pickler | None, store: InlineStore | None = None) -> None:
         self._values = Values(pickler)
-        self._done: OrderedDict[str, _Done] = OrderedDict()
+        self._store = InlineStore() if store is None else store
         self._is_shut = False
         self.on_interrupted: Callable[[], None] = lambda: None
         self.on_submitted: Callable[[Sequence[TaskFuture[Any]]], None] = lambda futures: None
@@ -80,17 +85,23 @@ class InlineLink:
     def submit(
         self, requests: list[ExecuteRequest], environment: TaskEnvironment | None, name: str
     ) -> list[TaskFuture[Any]]:
-        """Run executions and return their futures, which are done."""
+        """Run executions and return their futures, which are done.
+
+        Raises:
+            RequestRefusedError: One is to run after an execution that is not known.
+        """
+        self._check_known(requests)
         return [self._run(request, name) for request in requests]
 
     def submit_once(self, request: ExecuteRequest, environment: TaskEnvironment | None) -> None:
         """Run an execution unless its id is known.
 
         Raises:
-            RequestRefusedError: The id belongs to another submission.
+            RequestRefusedError: The id belongs to another submission, or it is to run after an unknown execution.
         """
-        known = self._done.get(request.submission_id)
+        known = self._store.get(request.submission_id)
         if known is None:
+            self._check_known([request])
             self._run(request, "")
         elif encode(known.request) != encode(request):
             raise RequestRefusedError(ErrorCode.CONFLICT, f"{request.submission_id} was already used")
@@ -107,7 +118,7 @@ class InlineLink:
         Raises:
             ConfigurationError: Always.
         """
-        raise ConfigurationError("an inline executor has no server: leave out inline=True")
+        raise ConfigurationError(_NO_SERVER)
 
     def schedule(self, request: ScheduleRequest) -> Schedule:
         """Refuse it.
@@ -115,7 +126,7 @@ class InlineLink:
         Raises:
             ConfigurationError: Always.
         """
-        raise ConfigurationError("an inline executor has no server that could keep a schedule: leave out inline=True")
+        raise ConfigurationError(_NO_SERVER)
 
     def store(self, execution_id: str, data: bytes) -> StoredArguments | None:
         """Return None: arguments of any size are part of the submission."""
@@ -131,26 +142,26 @@ class InlineLink:
 
     def executions(self, limit: int) -> list[ExecutionSnapshot]:
         """Return the latest executions, the newest first."""
-        return [done.snapshot for done in reversed(self._done.values())][:limit]
+        return [done.snapshot for done in reversed(self._store.values())][:limit]
 
     def snapshot(self, execution_id: str) -> ExecutionSnapshot:
         """Return the state of an execution."""
         return self._found(execution_id).snapshot
 
     def events(self, execution_id: str, after: int) -> Iterator[Event]:
-        """Iterate over its progress and log lines."""
+        """Iterate over its events."""
         return iter(self._found(execution_id).events[after:])
 
     @contextlib.contextmanager
     def opened(self, execution_id: str, after: int) -> Iterator[IteratorSink]:
-        """Provide its progress and log lines, which are all there."""
+        """Provide its events, which are all there."""
         sink = IteratorSink(lambda events: events)
         sink.put(self.past_events(execution_id)[after:])
         sink.end()
         yield sink
 
     def past_events(self, execution_id: str) -> list[Event]:
-        """Return its progress and log lines."""
+        """Return its events."""
         return list(self._found(execution_id).events)
 
     def logs(self, execution_id: str) -> list[LogLine]:
@@ -183,58 +194,45 @@ class InlineLink:
         """Accept no more submissions."""
         self._is_shut = True
 
-    def _found(self, execution_id: str) -> _Done:
-        if execution_id not in self._done:
+    def _found(self, execution_id: str) -> InlineExecution:
+        if execution_id not in self._store:
             raise RequestRefusedError(ErrorCode.NOT_FOUND, f"this executor has no execution {execution_id}")
-        return self._done[execution_id]
+        return self._store[execution_id]
 
     def _run(self, request: ExecuteRequest, name: str) -> TaskFuture[Any]:
-        call = read_call(msgspec.msgpack.decode(encode(request.payload)))
-        events: list[TaskReport] = []
-        snapshot = self._attempt(request, call, events, 1)
-        while snapshot.status is ExecutionStatus.FAILED and snapshot.resumable:
-            snapshot = self._attempt(request, call, events, snapshot.attempts + 1)
+        run = InlineRun(request, self._values)
+        reason = self._why_not(request)
+        if reason is None:
+            run.run()
+        else:
+            run.fail(reason)
         future: TaskFuture[Any] = TaskFuture(self, request.submission_id, name)
-        self._done[request.submission_id] = _Done(request, future, snapshot, events)
-        if len(self._done) > _MOST_KEPT:
-            self._done.popitem(last=False)
+        self._store[request.submission_id] = InlineExecution(request, future, run.snapshot, run.events)
+        if len(self._store) > _MOST_KEPT:
+            self._store.popitem(last=False)
         try:
-            set_future(future, snapshot, self._values)
+            set_future(future, run.snapshot, self._values)
         except (ImportError, UnsendableError) as error:
             future.end_with_error(error)
         return future
 
-    def _attempt(self, request: ExecuteRequest, call: Call, events: list[TaskReport], number: int) -> ExecutionSnapshot:
-        """Run it once; ``resumable`` of what is returned says whether to try again."""
-        began = ExecutionSnapshot(
-            execution_id=request.submission_id,
-            plate_id="",
-            name=request.name,
-            status=ExecutionStatus.RUNNING,
-            submitted_at=time.time(),
-            started_at=time.time(),
-            attempts=number,
-        )
-        try:
-            with local_task(events.append):
-                result = run_call(call, self._values, lambda one: (one.args, one.kwargs))
-            data = pack_given(result, "the result", max_bytes=_LARGEST_RESULT)
-            return _ended(began, ExecutionStatus.COMPLETE, result=msgspec.msgpack.decode(data))
-        except TaskFailed as error:
-            may_retry = error.may_retry and number <= request.max_retries
-            return _ended(
-                began,
-                ExecutionStatus.FAILED,
-                error=str(error),
-                result=error.result,
-                traceback=error.traceback,
-                resumable=may_retry,
-            )
-        except TaskCancelled as error:
-            return _ended(began, ExecutionStatus.CANCELLED, error=str(error))
-        except UnsendableError as error:
-            return _ended(began, ExecutionStatus.FAILED, error=str(error))
+    def _check_known(self, requests: Sequence[ExecuteRequest]) -> None:
+        earlier: set[str] = set()
+        for request in requests:
+            unknown = next((each for each in request.after if each not in earlier and each not in self._store), None)
+            if unknown is not None:
+                text = f"submission {request.submission_id}: {unknown_dependency(unknown)}"
+                raise RequestRefusedError(ErrorCode.NOT_FOUND, text)
+            earlier.add(request.submission_id)
 
-
-def _ended(began: ExecutionSnapshot, status: ExecutionStatus, **fields: Any) -> ExecutionSnapshot:
-    return msgspec.structs.replace(began, status=status, ended_at=time.time(), **fields)
+    def _why_not(self, request: ExecuteRequest) -> str | None:
+        """Return why it cannot run after the executions that it names; None if it can."""
+        for needed in request.after:
+            found = self._store.get(needed)
+            if found is None:
+                return forgotten_dependency(needed)
+            end = found.snapshot
+            if end.status is not ExecutionStatus.COMPLETE:
+                was_never_run = bool(found.request.after) and not end.attempts
+                return unmet_reason(needed, end.name, end.status, end.error, was_never_run=was_never_run)
+        return None

@@ -48,6 +48,8 @@ class Link(FutureLink, Protocol):
 
     on_interrupted: Callable[[], None]
     on_submitted: Callable[[Sequence[TaskFuture[Any]]], None]
+    scope: str
+    """Begins the ids of all executions that are submitted, of keys as well."""
 
     @property
     def client(self) -> FunctionClient:
@@ -121,10 +123,12 @@ class ServerLink:
     Args:
         options: Which server.
         pickler: Restores results that are pickled; None to refuse those.
+        scope: Begins the ids of all executions that are submitted; others are not listed.
     """
 
-    def __init__(self, options: ServerOptions, pickler: Pickler | None) -> None:
+    def __init__(self, options: ServerOptions, pickler: Pickler | None, scope: str = "") -> None:
         self.options = options
+        self.scope = scope
         self._values = Values(pickler)
         self._delivery = Delivery(f"futures-{options.name}")
         self._connecting = threading.Lock()
@@ -211,7 +215,7 @@ class ServerLink:
 
     def new_id(self) -> str:
         """Return the id of an execution that is going to be submitted."""
-        return self.client.request_for(None).submission_id
+        return self.scope + self.client.request_for(None).submission_id
 
     def submit_once(self, request: ExecuteRequest, environment: TaskEnvironment | None) -> None:
         """Submit an execution whose id may be known already; it is not followed."""
@@ -249,7 +253,7 @@ class ServerLink:
 
     def executions(self, limit: int) -> list[ExecutionSnapshot]:
         """Return the running executions, up to 200 queued ones, and the latest ``limit`` that have ended."""
-        return list(self.client.status(limit).executions)
+        return [each for each in self.client.status(limit).executions if each.execution_id.startswith(self.scope)]
 
     # --- of one execution, see FutureLink -------------------------------------------------------------------------
 

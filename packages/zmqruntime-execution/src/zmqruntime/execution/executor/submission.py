@@ -22,6 +22,7 @@ from zmqruntime.execution.executor.options import (
     submit_options,
     task_environment,
 )
+from zmqruntime.execution.executor.places import Links
 from zmqruntime.execution.executor.values import Pickler
 from zmqruntime.messages import ErrorCode, ExecuteRequest, Schedule, ScheduleRequest
 
@@ -44,13 +45,18 @@ class Submitter:
     """Submits the calls of an executor.
 
     Args:
-        link: Connects to its server.
+        links: Connect to its server.
         pickler: Sends what has no other way; None to refuse it.
     """
 
-    def __init__(self, link: Link, pickler: Pickler | None) -> None:
-        self.link = link
+    def __init__(self, links: Links, pickler: Pickler | None) -> None:
+        self._links = links
         self._calls = CallMaker(pickler)
+
+    @property
+    def link(self) -> Link:
+        """The connection at the moment."""
+        return self._links.now
 
     def submit(
         self,
@@ -153,7 +159,7 @@ class Submitter:
         self, fn: Callable[..., Any], call: Call, options: TaskOptions, key: str, after: After
     ) -> TaskFuture[Any]:
         """Submit a call unless its key was used before; return the future of the execution that has it."""
-        execution_id = _id_of(key)
+        execution_id = self.link.scope + _id_of(key)
         try:
             self.link.submit_once(
                 self._request(call, options, _given(options, name_of(fn), after), execution_id)[0],

@@ -25,8 +25,11 @@ def watch(tasks: TaskFuture[Any] | Iterable[TaskFuture[Any]], *, output: Output 
     Args:
         tasks: one future or several.
         output: where to show it [default: the output of the cell, or standard output].
+
+    Raises:
+        TypeError: one of them is not a future.
     """
-    futures = [tasks] if isinstance(tasks, TaskFuture) else list(tasks)
+    futures = _futures_of(tasks)
     table = TaskTable(futures)
     view = LiveView(table.content, output)
     table.on_change = view.note_change
@@ -35,6 +38,27 @@ def watch(tasks: TaskFuture[Any] | Iterable[TaskFuture[Any]], *, output: Output 
             _wait_for(futures)
     finally:
         table.close()
+
+
+def _futures_of(tasks: object) -> list[TaskFuture[Any]]:
+    if isinstance(tasks, TaskFuture):
+        return [tasks]
+    is_one = isinstance(tasks, str) or hasattr(tasks, "execution_id") or not isinstance(tasks, Iterable)
+    given = [tasks] if is_one else list(tasks)
+    futures = [each for each in given if isinstance(each, TaskFuture)]
+    if len(futures) < len(given):
+        other = next(each for each in given if not isinstance(each, TaskFuture))
+        raise TypeError(_remedy(other))
+    return futures
+
+
+def _remedy(other: object) -> str:
+    execution_id = other if isinstance(other, str) else getattr(other, "execution_id", None)
+    if isinstance(execution_id, str):
+        what = "an id" if isinstance(other, str) else f"objects of type {type(other).__name__}"
+        return f"watch takes futures, not {what}: write watch(executor.future({execution_id!r}))"
+    kind = type(other).__name__
+    return f"watch takes futures, not objects of type {kind}: pass what executor.submit or executor.future returns"
 
 
 def _wait_for(futures: Sequence[TaskFuture[Any]]) -> None:

@@ -11,6 +11,7 @@ from zmqruntime.execution.server.queue import Backlog
 from zmqruntime.execution.server.rates import Rates
 from zmqruntime.execution.server.record import Record
 from zmqruntime.execution.server.store import Store
+from zmqruntime.execution.server.unmet import unknown_dependency
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import ErrorCode, ErrorResponse, ExecuteRequest, ExecutionStatus, QueueState
 
@@ -188,10 +189,7 @@ class Admission:
     def _problem_of(self, request: ExecuteRequest, earlier: set[str]) -> Refusal | None:
         for needed in request.after:
             if needed not in earlier and not self.dependencies.knows(needed):
-                return ErrorCode.NOT_FOUND, (
-                    f"it is to run after {needed}, which this server does not have: submit that one first, and check "
-                    "that history has not dropped it"
-                )
+                return ErrorCode.NOT_FOUND, unknown_dependency(needed)
         unmet = self.gates.unmet(request.resources) if request.resources else None
         if unmet is not None:
             return ErrorCode.INVALID, unmet

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.server.record import Record
 from zmqruntime.execution.server.store import StoreError
+from zmqruntime.execution.server.unmet import BEGIN, forgotten_dependency, unmet_reason
 from zmqruntime.messages import ExecutionStatus
 
 __all__ = ["MOST_DEPENDENCIES", "Dependencies"]
@@ -13,17 +14,8 @@ __all__ = ["MOST_DEPENDENCIES", "Dependencies"]
 MOST_DEPENDENCIES = 1_000_000
 """Maximum number of dependencies of all open executions of a server together."""
 
-_ERROR_CHARACTERS = 500
-_BEGIN = "it needs "
-
 _KEEP = "INSERT OR REPLACE INTO completed_dependencies (execution_id) VALUES (?)"
 _FORGET = "DELETE FROM completed_dependencies WHERE execution_id = ?"
-
-_HOW = {
-    ExecutionStatus.FAILED: "failed",
-    ExecutionStatus.CANCELLED: "was cancelled",
-    ExecutionStatus.INTERRUPTED: "was interrupted",
-}
 
 
 class Dependencies:
@@ -160,9 +152,9 @@ class Dependencies:
         try:
             record = self._find(execution_id)
         except StoreError as error:
-            return f"{_BEGIN}{execution_id}, whose outcome cannot be read: {error}"
+            return f"{BEGIN}{execution_id}, whose outcome cannot be read: {error}"
         if record is None:
-            return f"{_BEGIN}{execution_id}, whose outcome this server does not know any more: submit both again"
+            return forgotten_dependency(execution_id)
         if not has_ended(record.status, record.resumable):
             return None
         if record.status is ExecutionStatus.COMPLETE:
@@ -182,10 +174,5 @@ class Dependencies:
 
 
 def _reason(record: Record) -> str:
-    """Why executions that depend on this one cannot run; along a chain the reason of its first link is passed on."""
-    error = "" if record.status is ExecutionStatus.CANCELLED else record.error or ""
-    if record.needs.after and not record.attempts and error.startswith(_BEGIN):
-        return error
-    name = f" ({record.name})" if record.name else ""
-    detail = f": {error[:_ERROR_CHARACTERS]}" if error else ""
-    return f"{_BEGIN}{record.execution_id}{name}, which {_HOW[record.status]}{detail}"
+    was_never_run = bool(record.needs.after) and not record.attempts
+    return unmet_reason(record.execution_id, record.name, record.status, record.error, was_never_run=was_never_run)

@@ -280,6 +280,8 @@ def local_task(
     *,
     plate_id: str = "",
     config: ZMQConfig | None = None,
+    execution_id: str | None = None,
+    numbered: tuple[int, int] = (0, 0),
 ) -> Iterator[Task]:
     """Run the block as a task of this process, without a server.
 
@@ -287,6 +289,8 @@ def local_task(
         on_event: Called with each progress update and log line, in order, in a separate thread.
         plate_id: Label of what the task works on.
         config: Determines the folder for sockets, in case a link is requested.
+        execution_id: Id of the task; a new one by default.
+        numbered: Numbers of progress updates and of log lines that the execution has had so far.
 
     Yields:
         The task.
@@ -298,7 +302,8 @@ def local_task(
             if on_event is not None:
                 call_guarded(functools.partial(on_event, report))
 
-    hub = TaskHub(loop, secrets.token_hex(16), plate_id, deliver, config=config)
+    own_id = execution_id or secrets.token_hex(16)
+    hub = TaskHub(loop, own_id, plate_id, deliver, numbered=numbered, config=config)
     loop.at_end = hub.close
     loop.start()
     try:
