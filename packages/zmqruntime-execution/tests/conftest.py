@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
@@ -82,11 +83,11 @@ def start_command(isolated_home: Path) -> Iterator[Callable[..., "subprocess.Pop
     """Starts the command ``zmqruntime`` with some arguments, in this test's home."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: str) -> "subprocess.Popen[str]":
+    def start(*arguments: str, stdout: IO[str] | int = subprocess.PIPE) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [sys.executable, "-m", "zmqruntime.execution.cli", *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             cwd=isolated_home,
             env={**os.environ, "COLUMNS": "100"},

@@ -87,7 +87,8 @@ def test_a_function_from_a_shell(command: Command, isolated_home: Path) -> None:
     done = command("submit", "jobs.py:add", "1", "y=2", "--wait", "--executor", "sums", "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["result"]) == (0, 3)
-    again = command("submit", "jobs.py:add", "1", "--executor", "sums", "--after", document["execution_id"], "--wait")
+    sums = ("--executor", "sums", "--wait")
+    again = command("submit", "jobs.py:add", "1", *sums, "--after", document["execution_id"][:12])
     assert again.stdout.splitlines()[-1] == "1"
     assert "follow it with: zmqruntime events --port" in again.stderr
     failed = command("submit", "jobs.py:add", '"a"', "--executor", "sums", "--wait")
@@ -95,12 +96,66 @@ def test_a_function_from_a_shell(command: Command, isolated_home: Path) -> None:
     for wrong, text in (
         (["jobs.py:add", "one"], "'one' is not JSON"),
         (["jobs.py:gone"], "cannot import jobs.py:gone"),
+        (["jobs.py:add", "1", "--after", "zzzz"], "this server has no execution zzzz"),
         (["jobs"], "names no function"),
         (["jobs.py:add", "1", "2", "3"], "add()"),
     ):
         refused = command("submit", *wrong, "--executor", "sums")
         assert (refused.returncode, text in refused.stderr, "Traceback" in refused.stderr) == (2, True, False)
     assert command("stop", "--port", str(document["port"])).returncode == 0
+
+
+CODE = {
+    "syntax.py": "def add(:\n    pass\n",
+    "name.py": "x = 1\ny = nothing\n",
+    "ends.py": "import sys\nsys.exit(3)\n",
+}
+
+
+@pytest.mark.parametrize("verb", ["serve", "submit"])
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("syntax.py", "SyntaxError: invalid syntax ({folder}/syntax.py, line 1: def add(:)"),
+        ("name.py", "NameError: name 'nothing' is not defined ({folder}/name.py, line 2: y = nothing)"),
+        ("ends.py", "it ends the process ({folder}/ends.py, line 2: sys.exit(3)); put what it does"),
+    ],
+)
+def test_code_that_cannot_be_imported_is_named_with_its_line(
+    command: Command, isolated_home: Path, verb: str, file: str, text: str
+) -> None:
+    (isolated_home / file).write_text(CODE[file])
+    ended = command(verb, f"{file}:add")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"Error: cannot import {file}:add: {text.format(folder=isolated_home)}")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["submit", "json:dumps", "1", "--executor", "a b"], "'a b' cannot be the name of an executor"),
+        (["submit", "json:dumps", "1", "--after", "a b"], "'a b' is not an execution id"),
+        (["submit", "json:dumps", "1", "--after", "zzzz"], "has no execution zzzz"),
+        (["submit", "json:dumps", "1", "--priority", "9999999"], "is not a whole number from -1000000"),
+        (["submit", "json:dumps", "[" * 5000], "nested too deeply"),
+        (["queue", "pause", "--queue", "a b"], "'a b' is not a name"),
+        (["schedules", "remove", "a b"], "'a b' is not a name"),
+    ],
+)
+def test_what_is_typed_wrongly_is_said_in_words_and_as_json(command: Command, arguments: list[str], text: str) -> None:
+    said = command(*arguments)
+    assert (said.returncode, said.stdout, text in said.stderr) == (2, "", True)
+    document = json.loads(command(*arguments, "--json").stdout)
+    assert (document["exit_code"], text in document["error"]["message"]) == (2, True)
+
+
+def test_output_that_cannot_be_written_is_said(isolated_home: Path, start_command: Start) -> None:
+    with open("/dev/full", "w") as full:
+        ended = start_command("list", "--json", stdout=full)
+        said = ended.communicate(timeout=60)[1]
+    assert (ended.returncode, said.count("\n")) == (1, 1)
+    assert said.startswith("Error: the output cannot be written (No space left on device)")
 
 
 def test_an_executor_is_named_instead_of_its_port(command: Command, isolated_home: Path) -> None:

@@ -16,10 +16,10 @@ import pytest
 
 from zmqruntime import ExecutionStatus, ZMQConfig
 from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution.clean import clean, clean_line
 from zmqruntime.execution.cli.commands.web import find_places
 from zmqruntime.execution.testing import EventScript
 from zmqruntime.execution.web import event_response
-from zmqruntime.execution.web.clean import clean, clean_line
 from zmqruntime.execution.web.cursor import START, Cursor
 from zmqruntime.execution.web.event_response import EventResponse
 from zmqruntime.execution.web.follow import KEPT_LINES, Follow

@@ -4,7 +4,7 @@ import msgspec
 
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
 from openhcs_runtime.tasks import CompileReport, Refusal, read_result
-from zmqruntime.execution.web.clean import clean, clean_line
+from zmqruntime.execution.clean import clean, clean_line
 from zmqruntime.messages import ExecutionSnapshot
 
 __all__ = ["FailedWell", "MeasureList", "PlateOutcome", "outcome_of"]

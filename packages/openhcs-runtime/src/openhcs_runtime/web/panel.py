@@ -8,7 +8,7 @@ from openhcs_runtime.exceptions import OpenHCSError
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.web.outcome import MeasureList, outcome_of
 from openhcs_runtime.web.run import run_folder
-from zmqruntime.execution.web.clean import clean_line
+from zmqruntime.execution.clean import clean_line
 from zmqruntime.execution.web.extensions import PanelAnswer, PanelError, PanelRequest, WebExtension
 
 __all__ = ["PLATES"]

@@ -13,11 +13,23 @@ from zmqruntime.execution.cli.endpoint import Endpoint
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.executor.names import known_names
 
-__all__ = ["add_app", "add_endpoint", "add_id", "endpoint_of", "seconds", "whole_number"]
+__all__ = [
+    "add_app",
+    "add_endpoint",
+    "add_id",
+    "endpoint_of",
+    "execution_id",
+    "plain_name",
+    "priority",
+    "seconds",
+    "whole_number",
+]
 
 _DEFAULT = ZMQConfig()
 _HIGHEST_PORT = 65535 - _DEFAULT.control_port_offset
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_NAME = re.compile(r"[0-9A-Za-z_.-]{1,64}")
+_FURTHEST = 1_000_000  # as ``ExecuteRequest.priority`` allows
 _APP = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]*")
 
 
@@ -33,7 +45,11 @@ def add_endpoint(parser: argparse.ArgumentParser, port_option: str = "--port") -
         help="its data port; its control port is 1000 higher "
         f"[default: the port of the application's only server, else {_DEFAULT.default_port}]",
     )
-    where.add_argument("--executor", metavar="NAME", help='that of Executor("NAME"), instead of its port')
+    where.add_argument(
+        "--executor",
+        metavar="NAME",
+        help='that of Executor("NAME"), instead of its port [default: the server of the port]',
+    )
     where.add_argument(
         "--host", metavar="H", help="connect over TCP to this address, e.g. 127.0.0.1 [default: its socket file]"
     )
@@ -72,7 +88,7 @@ def add_id(parser: argparse.ArgumentParser, *, default: str = "") -> None:
     note = f" [default: {default}]" if default else ""
     parser.add_argument(
         "id",
-        type=_execution_id,
+        type=execution_id,
         nargs="?" if default else None,
         metavar="ID",
         help=f"execution id or unique prefix{note}",
@@ -103,13 +119,34 @@ def seconds(text: str) -> float:
     return number
 
 
+def priority(text: str) -> int:
+    """Parse a priority, which may be negative."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = _FURTHEST + 1
+    if abs(number) > _FURTHEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from -1000000 to 1000000")
+    return number
+
+
+def plain_name(text: str) -> str:
+    """Parse the name of a queue or a schedule."""
+    if not _NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a name; use 1 to 64 letters, digits, dots, dashes and underscores"
+        )
+    return text
+
+
 def _app(text: str) -> str:
     if not _APP.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not an application name; use letters, digits, '_', '-' and '.'")
     return text
 
 
-def _execution_id(text: str) -> str:
+def execution_id(text: str) -> str:
+    """Parse an id, or the first characters of one."""
     if not _ID.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not an execution id")
     return text

@@ -28,7 +28,16 @@ from zmqruntime.messages import ErrorCode, PongResponse
 from zmqruntime.security import KeyStore
 from zmqruntime.transport import LOOPBACK, is_known_host, is_listening
 
-__all__ = ["Endpoint", "attached", "attached_or_none", "clear_errors", "no_server", "running_server", "unanswered"]
+__all__ = [
+    "Endpoint",
+    "attached",
+    "attached_or_none",
+    "clear_errors",
+    "command_error",
+    "no_server",
+    "running_server",
+    "unanswered",
+]
 
 _DEFAULT = ZMQConfig()
 _SUCCESSOR_SECONDS = 10.0
@@ -212,9 +221,14 @@ def clear_errors(endpoint: Endpoint) -> Iterator[None]:
         )
         raise CommandError(ErrorKind.SERVER_LOST, message, ExitCode.FAILED) from error
     except ZMQRuntimeError as error:
-        entries = ((kind, code) for known_type, kind, code in _KINDS if isinstance(error, known_type))
-        kind, code = next(entries, (ErrorKind.REFUSED, ExitCode.FAILED))
-        raise CommandError(kind, str(error), code) from error
+        raise command_error(error) from error
+
+
+def command_error(error: ZMQRuntimeError) -> CommandError:
+    """What a command says of an error of the layers below, where no more is known about it."""
+    entries = ((kind, code) for known_type, kind, code in _KINDS if isinstance(error, known_type))
+    kind, code = next(entries, (ErrorKind.REFUSED, ExitCode.FAILED))
+    return CommandError(kind, str(error), code)
 
 
 def _tell_patience(client: ControlClient) -> None:

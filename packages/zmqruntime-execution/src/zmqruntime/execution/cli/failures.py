@@ -31,6 +31,7 @@ class ErrorKind(enum.StrEnum):
     TIMEOUT = "timeout"
     REFUSED = "refused"
     MISSING_EXTRA = "missing_extra"
+    SYSTEM = "system"
     CHECKS_FAILED = "checks_failed"
     INTERRUPTED = "interrupted"
 

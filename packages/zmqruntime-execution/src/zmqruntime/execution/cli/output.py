@@ -3,9 +3,11 @@
 import json
 import sys
 from collections.abc import Mapping
+from typing import TextIO
 
 import msgspec
 
+from zmqruntime.execution.clean import clean
 from zmqruntime.execution.cli.failures import CommandError, ExitCode
 
 __all__ = ["Output"]
@@ -15,7 +17,11 @@ _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 
 class Output:
-    """Prints to standard output either lines for people or JSON; what is meant for the other reader is dropped."""
+    """Prints to standard output either lines for people or JSON; what is meant for the other reader is dropped.
+
+    What people read is cleaned, because names, logs and errors of tasks may contain what controls a terminal. JSON
+    escapes that.
+    """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -23,13 +29,22 @@ class Output:
     def line(self, text: str = "") -> None:
         """A line for people, at once."""
         if not self.as_json:
-            print(text, flush=True)
+            _print(text, sys.stdout)
+
+    def redraw(self, text: str) -> None:
+        """The present line of a terminal, in place of what it shows."""
+        if not self.as_json:
+            print(f"\r{clean(text, None)}", end="", flush=True)
 
     def note(self, text: str) -> None:
         """A line for people about what is printed: on standard error, so that it is not in the way. May be empty."""
         if text and not self.as_json:
             sys.stdout.flush()
-            print(text, file=sys.stderr, flush=True)
+            _print(text, sys.stderr)
+
+    def complain(self, text: str) -> None:
+        """An error line on standard error also where JSON was asked for, because standard output cannot be written."""
+        _print(f"Error: {text}", sys.stderr)
 
     def json_line(self, value: object) -> None:
         """One value of a stream."""
@@ -55,6 +70,10 @@ class Output:
             return self.document({}, error)
         self.json_line({"exit_code": int(error.exit_code), "error": error.to_dict()})
         return error.exit_code
+
+
+def _print(text: str, stream: TextIO) -> None:
+    print(clean(text, None), file=stream, flush=True)
 
 
 def _plain(value: object) -> object:

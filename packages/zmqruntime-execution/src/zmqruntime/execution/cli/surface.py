@@ -5,7 +5,17 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from zmqruntime._version import VERSION
-from zmqruntime.execution.cli.arguments import add_app, add_endpoint, add_id, endpoint_of, seconds, whole_number
+from zmqruntime.execution.cli.arguments import (
+    add_app,
+    add_endpoint,
+    add_id,
+    endpoint_of,
+    execution_id,
+    plain_name,
+    priority,
+    seconds,
+    whole_number,
+)
 from zmqruntime.execution.cli.commands.doctor import examine
 from zmqruntime.execution.cli.commands.executions import cancel, show_history, show_status
 from zmqruntime.execution.cli.commands.keys import admit, forget, show_keys, trust
@@ -196,9 +206,11 @@ def _add_queue(commands: _Surface) -> None:
     ):
         change = _add_change(changes, action, summary, "--queue slow" if action is not QueueAction.DRAIN else "")
         if action is not QueueAction.DRAIN:
-            change.add_argument("--queue", metavar="NAME", help="only the queue of this name [default: all of them]")
+            change.add_argument(
+                "--queue", type=plain_name, metavar="NAME", help="only the queue of this name [default: all of them]"
+            )
     limit = _add_change(changes, QueueAction.LIMIT, "limit how many executions of a named queue run at once", "slow 2")
-    limit.add_argument("queue", metavar="NAME", help="name of the queue, such as default")
+    limit.add_argument("queue", type=plain_name, metavar="NAME", help="name of the queue, such as default")
     limit.add_argument("limit", metavar="N", type=_limit, help="how many, or 'none' to remove the limit")
     for action, summary in (
         (QueueAction.HOLD, "keep an execution in the queue until it is released"),
@@ -238,7 +250,7 @@ def _add_schedules(commands: _Surface) -> None:
         "nightly",
         lambda options, output: remove_schedule(endpoint_of(options), options.name, output),
     )
-    remove.add_argument("name", metavar="NAME", help="name of the schedule")
+    remove.add_argument("name", type=plain_name, metavar="NAME", help="name of the schedule")
 
 
 def _add_submit(commands: _Surface) -> None:
@@ -257,10 +269,12 @@ def _add_submit(commands: _Surface) -> None:
         "--after",
         action="append",
         default=[],
+        type=execution_id,
         metavar="ID",
-        help="run after this execution; can be repeated [default: none]",
+        help="run after this execution of the same executor, by its id or a unique prefix; can be repeated "
+        "[default: none]",
     )
-    parser.add_argument("--priority", type=int, metavar="N", help="higher ones run first [default: 0]")
+    parser.add_argument("--priority", type=priority, metavar="N", help="higher ones run first [default: 0]")
     add_app(parser.add_argument, "application")
 
 

@@ -15,10 +15,21 @@ from zmqruntime.exceptions import UnsendableError
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["is_array", "is_scalar", "pack_array", "pack_scalar", "unpack_array", "unpack_scalar"]
+__all__ = [
+    "Header",
+    "is_array",
+    "is_scalar",
+    "pack_array",
+    "pack_scalar",
+    "split_array",
+    "unpack_array",
+    "unpack_scalar",
+]
 
 
-class _Header(msgspec.Struct, frozen=True, array_like=True):
+class Header(msgspec.Struct, frozen=True, array_like=True):
+    """What an array is: its dtype as in the header of a ``.npy`` file, its shape, and the order of its elements."""
+
     dtype: Any
     shape: tuple[int, ...]
     order: str
@@ -44,7 +55,7 @@ def pack_array(array: "np.ndarray[Any, Any]") -> bytes:
     """
     is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
     order = "F" if is_fortran else "C"
-    header = _Header(_description(array.dtype), array.shape, order)
+    header = Header(_description(array.dtype), array.shape, order)
     return _joined(header, array.tobytes("F" if is_fortran else "C"))
 
 
@@ -54,7 +65,7 @@ def pack_scalar(scalar: "np.generic") -> bytes:
     Raises:
         UnsendableError: It holds a Python object.
     """
-    return _joined(_Header(_description(scalar.dtype), (), "C"), scalar.tobytes())
+    return _joined(Header(_description(scalar.dtype), (), "C"), scalar.tobytes())
 
 
 def unpack_array(data: memoryview) -> "np.ndarray[Any, Any]":
@@ -64,7 +75,7 @@ def unpack_array(data: memoryview) -> "np.ndarray[Any, Any]":
         ImportError: Numpy is not installed.
         ValueError: The bytes do not fit their header.
     """
-    header, body = _split(data)
+    header, body = split_array(data)
     numpy = importlib.import_module("numpy")
     dtype = _dtype(header.dtype)
     if dtype.itemsize == 0:
@@ -117,11 +128,12 @@ def _field_part(part: object) -> object:
     return tuple(part) if isinstance(part, list) else part
 
 
-def _joined(header: _Header, body: bytes) -> bytes:
+def _joined(header: Header, body: bytes) -> bytes:
     packed = msgspec.msgpack.encode(header)
     return len(packed).to_bytes(4) + packed + body
 
 
-def _split(data: memoryview) -> tuple[_Header, memoryview]:
+def split_array(data: memoryview) -> tuple[Header, memoryview]:
+    """Return the header of a packed array, and its elements as bytes; needs no numpy."""
     end = 4 + int.from_bytes(data[:4])
-    return msgspec.msgpack.decode(data[4:end], type=_Header), data[end:]
+    return msgspec.msgpack.decode(data[4:end], type=Header), data[end:]

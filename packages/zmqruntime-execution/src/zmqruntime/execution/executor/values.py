@@ -23,7 +23,7 @@ from zmqruntime.codec import encode
 from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.executor import arrays, objects
 
-__all__ = ["Kind", "Pickler", "Values"]
+__all__ = ["SIMPLE", "Kind", "Pickler", "Values"]
 
 _MAX_DEPTH: Final = 100
 _SCALARS: Final = frozenset({type(None), bool, float, bytes})
@@ -169,7 +169,7 @@ class Values:
     # --- from the wire -------------------------------------------------------------------------------------------
 
     def _restore(self, code: int, data: memoryview) -> Any:
-        restore = _RESTORED.get(code)
+        restore = SIMPLE.get(code)
         if restore is not None:
             return restore(bytes(data))
         match code:
@@ -307,7 +307,7 @@ _SIMPLE: Final[dict[type, tuple[Kind, Callable[[Any], bytes]]]] = {
     range: (Kind.RANGE, lambda value: encode([_int_bytes(part) for part in (value.start, value.stop, value.step)])),
 }
 
-_RESTORED: Final[dict[int, Callable[[bytes], Any]]] = {
+SIMPLE: Final[dict[int, Callable[[bytes], Any]]] = {
     Kind.LARGE_INT: _int_from,
     Kind.TEXT: lambda data: data.decode("utf-8", _SURROGATES),
     Kind.COMPLEX: lambda data: complex(*_COMPLEX.unpack(data)),
@@ -321,3 +321,4 @@ _RESTORED: Final[dict[int, Callable[[bytes], Any]]] = {
     Kind.BYTEARRAY: bytearray,
     Kind.RANGE: lambda data: range(*map(_int_from, msgspec.msgpack.decode(data))),
 }
+"""What restores the kinds of Python's own types that contain no other values."""

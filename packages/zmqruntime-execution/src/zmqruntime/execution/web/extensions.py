@@ -45,7 +45,7 @@ class PanelAnswer:
     """What an extension answers.
 
     Attributes:
-        body: the bytes; texts from a task must be cleaned with ``zmqruntime.execution.web.clean``.
+        body: the bytes; texts from a task must be cleaned with ``zmqruntime.execution.clean``.
         media_type: what they are.
         seconds: how long a browser may keep them.
     """

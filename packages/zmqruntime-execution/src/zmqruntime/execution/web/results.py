@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from zmqruntime.codec import encode
+from zmqruntime.execution.clean import clean_line
 from zmqruntime.execution.client.aio import AsyncExecutionClient
 from zmqruntime.execution.events.result_files import lacks_result
-from zmqruntime.execution.web.clean import clean_line
 from zmqruntime.messages import ExecutionSnapshot, ResultRequest, ResultResponse
 
 __all__ = ["SUMMARY_BYTES", "NotJsonError", "ResultSummary", "as_json", "pieces_of", "summary_of"]

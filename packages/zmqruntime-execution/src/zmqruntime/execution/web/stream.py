@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from zmqruntime.execution.clean import clean_line
 from zmqruntime.execution.text import duration
-from zmqruntime.execution.web.clean import clean_line
 from zmqruntime.execution.web.cursor import Cursor
 from zmqruntime.execution.web.machine import Machine
 from zmqruntime.execution.web.places import FoundPlace

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from zmqruntime.execution.clean import clean, clean_line
 from zmqruntime.execution.progress.values import AxisProgress, PlateProgress
-from zmqruntime.execution.web.clean import clean, clean_line
 from zmqruntime.messages import ExecutionSnapshot, LogLine, ProgressUpdate
 
 __all__ = [

@@ -12,6 +12,7 @@ from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.cli.endpoint import Endpoint, clear_errors
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.cli.output import Output
+from zmqruntime.execution.cli.user_code import importing
 from zmqruntime.launch import ServerSpec
 from zmqruntime.server_code import default_port_of, target_of
 
@@ -27,7 +28,8 @@ def serve(target: str, app: str, port: int | None, host: str | None, options: di
     config = ZMQConfig(app_name=app)
     with clear_errors(Endpoint(port or config.default_port, host, app)):
         spec = ServerSpec(target=target, port=port or 0, host=host, config=config, options=options)
-        found = spec.server_class()
+        with importing(target):
+            found = spec.server_class()
         if not issubclass(found, ExecutionServer):
             raise ConfigurationError(f"{target} is not an ExecutionServer: name a class that derives from it")
         # The port that clients of this class use, however it was named here.

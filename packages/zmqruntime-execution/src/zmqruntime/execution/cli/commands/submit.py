@@ -9,6 +9,8 @@ from zmqruntime.config import ZMQConfig
 from zmqruntime.execution.cli.endpoint import Endpoint, clear_errors
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.cli.output import Output
+from zmqruntime.execution.cli.sources import reading_or_none
+from zmqruntime.execution.cli.user_code import importing
 
 __all__ = ["SubmitArguments", "submit"]
 
@@ -51,6 +53,8 @@ def submit(
     config = ZMQConfig(app_name=app)
     port = port_of(executor_name, config)
     endpoint = Endpoint(port, None, app)
+    if "after" in options:
+        options = {**options, "after": _found_ids(endpoint, executor_name, options["after"])}
     with clear_errors(endpoint):
         executor = Executor(executor_name, config=config)
         try:
@@ -61,6 +65,19 @@ def submit(
             return _show_result(future, document, output) if wait else output.document(document)
         finally:
             executor.shutdown(wait=False)
+
+
+def _found_ids(endpoint: Endpoint, executor_name: str, given: list[str]) -> list[str]:
+    """The ids that were typed, in full.
+
+    Raises:
+        CommandError: No execution of this executor begins like that, or several do.
+    """
+    with reading_or_none(endpoint) as source:
+        if source is None:
+            message = f"executor {executor_name!r} has no execution {given[0]}, because it has not run anything yet"
+            raise CommandError(ErrorKind.NOT_FOUND, f"{message}: name its executor with --executor")
+        return [source.find_id(each) for each in given]
 
 
 def _submitted(executor: Any, function: Any, arguments: SubmitArguments, options: dict[str, Any]) -> Any:
@@ -89,10 +106,8 @@ def _function(reference: str) -> Any:
     if ":" not in reference:
         message = f"{reference!r} names no function: write MODULE:FUNCTION or FILE.py:FUNCTION"
         raise CommandError(ErrorKind.USAGE, message)
-    try:
+    with importing(reference):
         found = resolve(reference)
-    except (ImportError, OSError) as error:
-        raise CommandError(ErrorKind.USAGE, f"cannot import {reference}: {error}") from error
     if not callable(found):
         raise CommandError(ErrorKind.USAGE, f"{reference} is not a function but of type {type(found).__name__}")
     return found
@@ -101,6 +116,8 @@ def _function(reference: str) -> Any:
 def _json(value: str, whole: str) -> Any:
     try:
         return json.loads(value)
+    except RecursionError as error:
+        raise CommandError(ErrorKind.USAGE, "a value is nested too deeply: pass the path to a file") from error
     except ValueError as error:
         message = f"{whole!r} is not JSON ({error}): write text in two pairs of quotes, such as '\"text\"'"
         raise CommandError(ErrorKind.USAGE, message) from error

@@ -112,7 +112,7 @@ class _Lines:
         """Show how it has ended."""
         if self._redraws:
             self._draw("")
-            print("\r", end="", flush=True)
+            self._output.redraw("")
         self._print(progress, time.time(), one_line(ended.error or ""))
 
     def _print(self, progress: PlateProgress, now: float, error: str = "") -> None:
@@ -121,7 +121,7 @@ class _Lines:
         self._output.json_line({**document, **progress_document(progress, now), "error": error or None})
 
     def _draw(self, text: str) -> None:
-        print(f"\r{text:{self._width}}", end="", flush=True)
+        self._output.redraw(f"{text:{self._width}}")
         self._width = len(text)
 
 

@@ -1,7 +1,7 @@
-"""Text from tasks made harmless for a page: terminal codes are removed, other control characters become visible.
+"""Text from tasks made harmless for a person: terminal codes are removed, other control characters become visible.
 
-The page itself only ever sets text, never HTML; this is about what plain text can still do: colour codes and cursor
-movements of terminals, and the invisible characters of Unicode that change the direction of what follows.
+This is about what plain text can do to a terminal or a page: colour codes, movements of the cursor, and the invisible
+characters of Unicode that change the direction of what follows.
 """
 
 import re
@@ -17,9 +17,14 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 
-def clean(text: str, most: int = 20_000) -> str:
-    """Return the text without terminal codes and with control characters as symbols, cut after ``most`` characters."""
-    cut = text if len(text) <= most else text[:most] + CUT
+def clean(text: str, most: int | None = 20_000) -> str:
+    """Return the text without terminal codes and with control characters as symbols.
+
+    Args:
+        text: what to clean.
+        most: after how many characters it is cut; None to keep all of it.
+    """
+    cut = text if most is None or len(text) <= most else text[:most] + CUT
     return _CONTROLS.sub(_visible, _ESCAPES.sub("", cut.replace("\r\n", "\n")))
 
 
