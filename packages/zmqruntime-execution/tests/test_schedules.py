@@ -81,6 +81,7 @@ def test_what_could_not_be_written_is_submitted_again(monkeypatch: pytest.Monkey
     monkeypatch.setattr(time, "time", lambda: clock[0])
     schedules = table.opened()
     schedules.put(ScheduleRequest(name="often", request=ExecuteRequest(submission_id="template-"), every=10))
+    schedules.note_written()
     clock[0] = 1010.0
     schedules.run_due()
     (lost,) = table.submitted

@@ -375,6 +375,14 @@ class ControlClient:
         """Return whether this client automatically starts the successor of a lost server."""
         return False
 
+    def starts_after_stop(self) -> bool:
+        """Return whether something is waiting for which even a server that was asked to shut down is started again."""
+        return False
+
+    def how_to_start(self) -> str:
+        """Return what starts the server again, for the message that no successor has answered."""
+        return "connect() starts it if this client names a server class"
+
     def make_reply_decoder(self) -> Callable[[bytes], Message]:
         """Return the decoder for bytes from the control channel."""
         return Decoder[Message](union_of(self._speaks.replies))
@@ -509,12 +517,13 @@ class ControlClient:
     def _recover(self) -> None:
         """Wait for a successor if anything needs one; an unreachable server is waited for indefinitely."""
         if not self._vigil.is_unreachable and self.wants_successor():
-            self._recovery.begin(may_start=not self._vigil.was_stopped and self.may_start_successor())
+            may_start = self.starts_after_stop() or not self._vigil.was_stopped
+            self._recovery.begin(may_start=may_start and self.may_start_successor())
 
     def _give_up(self, error: ZMQRuntimeError | None) -> None:
         if self._vigil.state is not ClientState.LOST:
             return
-        why = f": {error}" if error is not None else "; connect() starts it if this client names a server class"
+        why = f": {error}" if error is not None else f"; {self.how_to_start()}"
         text = f"{self._vigil.standing().text}, and no successor has answered within {self.config.successor_window:g} s"
         self._stop_waiting(ServerLostError(text + why))
 

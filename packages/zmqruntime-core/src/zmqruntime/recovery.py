@@ -45,6 +45,7 @@ class Recovery:
         self._backoff = Backoff(calm_seconds=_CALM_SECONDS)
         self._deadline: Timer | None = None
         self._done = threading.Event()
+        self._done.set()
         self._error: ZMQRuntimeError | None = None
         self._thread: threading.Thread | None = None
 
@@ -58,12 +59,11 @@ class Recovery:
         self._backoff.note()
 
     def begin(self, *, may_start: bool) -> None:
-        """Start waiting for a successor; with ``may_start``, start it if there is none."""
-        if self._deadline is not None:
-            return
-        self._error = None
-        self._deadline = self._loop.call_later(self._window, self._on_deadline)
-        if may_start:
+        """Start waiting for a successor; with ``may_start``, also from now on, start it if there is none."""
+        if self._deadline is None:
+            self._error = None
+            self._deadline = self._loop.call_later(self._window, self._on_deadline)
+        if may_start and self._done.is_set():
             self._done = threading.Event()
             arguments = (self._done, self._backoff.attempts())
             self._thread = threading.Thread(target=self._try, args=arguments, name="server-successor", daemon=True)

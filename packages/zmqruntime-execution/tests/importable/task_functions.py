@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from zmqruntime.execution import current_task, task
+from zmqruntime.execution import Executor, current_task, task
 
 __all__ = [
     "Odd",
@@ -156,3 +156,8 @@ def flaky() -> str:
 def length(data: bytes) -> int:
     """Counts bytes."""
     return len(data)
+
+
+def wait_for_another(name: str) -> object:
+    """Wait for an execution of the executor that this one is from, which never starts if there is one worker."""
+    return Executor(name).submit(no_op).result()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Header",
+    "in_c_order",
     "is_array",
     "is_scalar",
     "pack_array",
@@ -84,6 +85,15 @@ def unpack_array(data: memoryview) -> "np.ndarray[Any, Any]":
     flat = numpy.frombuffer(body, dtype).copy()
     array: np.ndarray[Any, Any] = flat.reshape(header.shape, order=header.order)
     return array
+
+
+def in_c_order(data: memoryview) -> bytes:
+    """Return the bytes of an array as those of an equal one whose last index changes first."""
+    header, _ = split_array(data)
+    if header.order == "C":
+        return bytes(data)
+    array = unpack_array(data)
+    return _joined(Header(header.dtype, header.shape, "C"), array.tobytes("C"))
 
 
 def unpack_scalar(data: memoryview) -> "np.generic":

@@ -33,11 +33,13 @@ class StoredArguments(msgspec.Struct, frozen=True, kw_only=True):
         name: Name of the file in that folder.
         length: Its length in bytes.
         digest: BLAKE2b digest of its content.
+        values: The same of the arguments by value, if the submission has a key.
     """
 
     name: str
     length: int
     digest: str
+    values: str = ""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,12 +72,6 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def without_arguments(self, stored: StoredArguments) -> "Call":
         """Return the same call with its arguments in a file."""
         return msgspec.structs.replace(self, args=[], kwargs={}, stored=stored)
-
-    @property
-    def content(self) -> tuple[object, ...]:
-        """What makes it the same call as another one: not how it is retried, nor the state of the source file."""
-        digest = digest_of(packed_arguments(self)) if self.stored is None else self.stored.digest
-        return self.function, self.pickled, self.is_many, digest
 
 
 def packed_arguments(call: Call) -> bytes:

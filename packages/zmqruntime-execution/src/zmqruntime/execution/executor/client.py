@@ -1,14 +1,18 @@
 """The client behind an executor: starts the server of a name, and brings the ends of executions to their futures."""
 
 import concurrent.futures
+import contextlib
 import functools
-from collections.abc import Callable
+import logging
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import msgspec
 
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.environment import TaskEnvironment
+from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution.client.client import ExecutionClient
 from zmqruntime.execution.client.followers import EndSink, find_end
 from zmqruntime.execution.executor.futures import TaskFuture
@@ -31,6 +35,8 @@ from zmqruntime.messages import (
 __all__ = ["SERVER_TARGET", "FunctionClient"]
 
 SERVER_TARGET = "zmqruntime.execution.executor.server:FunctionServer"
+
+_log = logging.getLogger(__name__)
 
 OnEnd = Callable[[TaskFuture[Any], ExecutionSnapshot | Exception], None]
 
@@ -66,10 +72,59 @@ class FunctionClient(ExecutionClient):
         self._start_options = options
         self._set_future = on_end
         self._expected: dict[str, TaskFuture[Any]] = {}
+        self._wishes = 0
+        self._lock = threading.Lock()
 
     def server_spec(self) -> ServerSpec:
         """Return the server to start, with its options."""
         return msgspec.structs.replace(self.spec_for(SERVER_TARGET), options=self._start_options)
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Start the server again for what is asked in the block, also if it was asked to shut down."""
+        with self._lock:
+            self._wishes += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wishes -= 1
+
+    def start_if_stopped(self) -> None:
+        """Start the server again if it was asked to shut down.
+
+        Raises:
+            ServerLostError: It has ended and cannot be started.
+        """
+        if self.was_stopped:
+            with self.starting():
+                self.insist(StatusRequest(limit=0), StatusResponse, None)
+
+    def starts_after_stop(self) -> bool:
+        """Return whether a call is waiting that is a wish to run."""
+        return self._wishes > 0
+
+    def how_to_start(self) -> str:
+        """Return what starts the server again."""
+        return f"{self._title}.submit starts it again, and .future(id) gives the result: what it accepted is on disk"
+
+    def on_server_lost(self, error: ServerLostError) -> None:
+        """Say at once why a wait for results does not end: nobody knows whether somebody will start it again."""
+        count = len(self._followers)
+        if not self.was_stopped or self.starts_after_stop() or not count:
+            return
+        noun = "1 execution" if count == 1 else f"{count:,} executions"
+        _log.warning(
+            "the server of %s was stopped, and this program waits for %s: it goes on when any program submits to "
+            "this executor or asks for a future; otherwise the wait ends with ServerLostError in %g s",
+            self._title,
+            noun,
+            self.config.successor_window,
+        )
+
+    @property
+    def _title(self) -> str:
+        return f"Executor({self._start_options['name']!r})"
 
     def describe(self) -> DescribeResponse:
         """Return the options of the server that is running.
@@ -110,7 +165,8 @@ class FunctionClient(ExecutionClient):
             SubmissionLostError: The server has ended and no successor appeared; they may have been accepted.
         """
         message = CallsRequest(requests=requests, environment=environment)
-        self._send_submission(requests, message, BatchResponse, None)
+        with self.starting():
+            self._send_submission(requests, message, BatchResponse, None)
 
     def submit_once(self, request: ExecuteRequest, environment: TaskEnvironment | None) -> None:
         """Submit an execution whose id may be known already; it is not followed.
@@ -121,7 +177,8 @@ class FunctionClient(ExecutionClient):
             ServerLostError: The server has ended and no successor appeared.
         """
         self.check_code()
-        with traced_submission(msgspec.structs.replace(request, environment=environment)) as message:
+        traced = traced_submission(msgspec.structs.replace(request, environment=environment))
+        with self.starting(), traced as message:
             self.insist(message, AcceptedResponse, None)
 
     def attach(self, future: TaskFuture[Any]) -> None:
@@ -132,7 +189,8 @@ class FunctionClient(ExecutionClient):
             ServerLostError: The server has ended and no successor appeared.
         """
         request = StatusRequest(execution_id=future.execution_id)
-        snapshot = self.insist(request, StatusResponse, None).executions[0]
+        with self.starting():
+            snapshot = self.insist(request, StatusResponse, None).executions[0]
         future.name = future.name or getattr(snapshot, "name", "")
         if has_ended(snapshot.status, snapshot.resumable):
             self.call_soon(functools.partial(self._set_future, future, snapshot))

@@ -15,6 +15,7 @@ from zmqruntime.execution.client.client import ExecutionClient
 from zmqruntime.execution.executor.execution_list import ExecutionList
 from zmqruntime.execution.executor.functions import end_load
 from zmqruntime.execution.executor.futures import TaskFuture
+from zmqruntime.execution.executor.id_beginnings import future_of
 from zmqruntime.execution.executor.inline import InlineLink
 from zmqruntime.execution.executor.link import Link, ServerLink, ServerOptions
 from zmqruntime.execution.executor.mapping import mapped
@@ -256,10 +257,14 @@ class Executor(concurrent.futures.Executor):
     def future(self, execution_id: str) -> TaskFuture[Any]:
         """Return a future of an execution that any program has submitted to this executor, whether it has ended or not.
 
+        Args:
+            execution_id: Its id, or a beginning of it that no other execution has.
+
         Raises:
-            RequestRefusedError: There is no such execution.
+            RequestRefusedError: There is no such execution, or several begin like that.
+            TypeError: It is not text.
         """
-        return self._link.attach(execution_id)
+        return future_of(self._link, execution_id)
 
     def executions(self, limit: int = 100) -> ExecutionList:
         """Return the executions of this executor: running ones, up to 200 queued ones, and the latest that have ended.

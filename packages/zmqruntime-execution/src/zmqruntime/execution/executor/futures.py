@@ -44,6 +44,9 @@ class FutureLink(Protocol):
     def on_interrupt(self) -> None:
         """Called when Ctrl-C ends the wait for a result."""
 
+    def on_wait(self, execution_id: str) -> None:
+        """Called before a wait for an end that is not known yet."""
+
 
 class TaskFuture(concurrent.futures.Future[T]):
     """The future of one execution; can be awaited as well.
@@ -113,11 +116,17 @@ class TaskFuture(concurrent.futures.Future[T]):
             Exception: What the function raised, with the remote traceback as ``__cause__``.
             ServerLostError: The server has ended, and no other one has taken its place.
         """
+        self._note_wait()
         try:
             return super().result(timeout)
         except KeyboardInterrupt:
             self.note_interrupt()
             raise
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what the function raised, or None; raises the other errors of :meth:`result`."""
+        self._note_wait()
+        return super().exception(timeout)
 
     def snapshot(self) -> ExecutionSnapshot:
         """Return the current state of the execution."""
@@ -148,9 +157,14 @@ class TaskFuture(concurrent.futures.Future[T]):
         return self._link.logs(self.execution_id)
 
     def __await__(self) -> Generator[Any, None, T]:
+        self._note_wait()
         wrap_future = importlib.import_module("asyncio").wrap_future  # only programs that await have asyncio
         wrapped: Generator[Any, None, T] = wrap_future(self).__await__()
         return wrapped
+
+    def _note_wait(self) -> None:
+        if not self.done():
+            self._link.on_wait(self.execution_id)
 
     def note_interrupt(self) -> None:
         """Let the executor do what it does when Ctrl-C ends the wait for a result."""

@@ -140,6 +140,13 @@ class InlineLink:
         """
         return self._found(execution_id).future
 
+    def on_wait(self, execution_id: str) -> None:
+        """Do nothing: every execution has ended."""
+
+    def ids_from(self, beginning: str) -> list[str]:
+        """Return the ids of executions that begin like that."""
+        return [each for each in self._done if each.startswith(beginning)]
+
     def executions(self, limit: int) -> list[ExecutionSnapshot]:
         """Return the latest executions, the newest first."""
         return [done.snapshot for done in reversed(self._store.values())][:limit]

@@ -24,6 +24,7 @@ from zmqruntime.execution.executor.errors import error_of
 from zmqruntime.execution.executor.futures import Delivery, FutureLink, TaskFuture
 from zmqruntime.execution.executor.messages import DescribeResponse
 from zmqruntime.execution.executor.names import port_of
+from zmqruntime.execution.executor.nested import warn_of_wait
 from zmqruntime.execution.executor.values import Pickler, Values
 from zmqruntime.messages import (
     CancelRequest,
@@ -84,6 +85,9 @@ class Link(FutureLink, Protocol):
 
     def attach(self, execution_id: str, name: str = "") -> TaskFuture[Any]:
         """Return a future of an execution that was submitted before."""
+
+    def ids_from(self, beginning: str) -> list[str]:
+        """Return ids of executions that begin like that."""
 
     def executions(self, limit: int) -> list[ExecutionSnapshot]:
         """Return the open executions, and up to ``limit`` that have ended."""
@@ -236,10 +240,11 @@ class ServerLink:
         with self._lock:
             self.check_open()
             known = self._open.get(execution_id)
-            if known is not None:
-                return known
-            future: TaskFuture[Any] = TaskFuture(self, execution_id, name)
+            future: TaskFuture[Any] = known or TaskFuture(self, execution_id, name)
             self._open[execution_id] = future
+        if known is not None:
+            client.start_if_stopped()
+            return known
         try:
             client.attach(future)
         except BaseException:
@@ -249,7 +254,13 @@ class ServerLink:
 
     def schedule(self, request: ScheduleRequest) -> Schedule:
         """Have the server repeat a submission."""
-        return self.client.request(request, SchedulesResponse).schedules[0]
+        client = self.client
+        with client.starting():
+            return client.request(request, SchedulesResponse).schedules[0]
+
+    def ids_from(self, beginning: str) -> list[str]:
+        """Return up to 20 ids of executions that begin like that."""
+        return self.client.find(beginning).execution_ids
 
     def executions(self, limit: int) -> list[ExecutionSnapshot]:
         """Return the running executions, up to 200 queued ones, and the latest ``limit`` that have ended."""
@@ -289,6 +300,12 @@ class ServerLink:
     def on_interrupt(self) -> None:
         """Called when Ctrl-C ends the wait for a result."""
         self.on_interrupted()
+
+    def on_wait(self, execution_id: str) -> None:
+        """Warn if a function is about to wait for an execution of its own server."""
+        client = self._client
+        if client is not None and client.is_local:
+            warn_of_wait(client.port, execution_id)
 
     def cancel_all(self, futures: list[TaskFuture[Any]]) -> None:
         """Ask executions to stop, all at the same time, because each answer waits for the server's disk."""

@@ -20,6 +20,7 @@ from zmqruntime.execution.executor.messages import (
     DescribeResponse,
     PackedCallsRequest,
 )
+from zmqruntime.execution.executor.nested import running_on
 from zmqruntime.execution.executor.pickling import CloudPickler
 from zmqruntime.execution.executor.running import run_call
 from zmqruntime.execution.executor.values import Values
@@ -72,7 +73,7 @@ class FunctionServer(ExecutionServer):
 
     def worker_options(self) -> dict[str, Any]:
         """Return what the workers need to know."""
-        return {"name": self.name, "allow_pickle": self.allow_pickle}
+        return {"name": self.name, "allow_pickle": self.allow_pickle, "max_workers": self.max_concurrent}
 
     def own_environment(self) -> TaskEnvironment | None:
         """Return the environment of this process, with the search path of the program that started it."""
@@ -81,7 +82,8 @@ class FunctionServer(ExecutionServer):
 
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> Any:
         """Call the function; see :func:`zmqruntime.execution.executor.running.run_call`."""
-        return run_call(read_call(request.payload), self._values, self._arguments)
+        with running_on(self.port, self.max_concurrent):
+            return run_call(read_call(request.payload), self._values, self._arguments)
 
     def _arguments(self, call: Call) -> tuple[list[Any], dict[str, Any]]:
         if call.stored is None:

@@ -13,6 +13,8 @@ from zmqruntime.execution.exceptions import KeyUsedError
 from zmqruntime.execution.executor.argument_files import LARGEST_INLINE
 from zmqruntime.execution.executor.binding import CallMaker, name_of
 from zmqruntime.execution.executor.calls import Call, packed_arguments, read_call
+from zmqruntime.execution.executor.canonical import content_of, digest_of_values
+from zmqruntime.execution.executor.differences import key_used_text
 from zmqruntime.execution.executor.futures import TaskFuture
 from zmqruntime.execution.executor.link import Link
 from zmqruntime.execution.executor.options import (
@@ -152,6 +154,8 @@ class Submitter:
         if len(data) > LARGEST_INLINE:
             stored = self.link.store(request.submission_id, data)
             if stored is not None:
+                if execution_id:
+                    stored = msgspec.structs.replace(stored, values=digest_of_values(call))
                 return msgspec.structs.replace(request, payload=call.without_arguments(stored)), 0
         return request, len(data)
 
@@ -168,16 +172,14 @@ class Submitter:
         except RequestRefusedError as error:
             if error.code is not ErrorCode.CONFLICT:
                 raise
-            self._check_same(execution_id, key, call)
+            self._check_same(execution_id, key, call, name_of(fn))
         return self.link.attach(execution_id, name_of(fn))
 
-    def _check_same(self, execution_id: str, key: str, call: Call) -> None:
-        known = read_call(self.link.submission_of(execution_id).payload)
-        if known.content != call.content:
-            raise KeyUsedError(
-                f"key {key!r} belongs to a call of {_in_words(known)}, which is not this call of {_in_words(call)}: "
-                "use another key"
-            )
+    def _check_same(self, execution_id: str, key: str, call: Call, name: str) -> None:
+        submission = self.link.submission_of(execution_id)
+        known = read_call(submission.payload)
+        if content_of(known) != content_of(call):
+            raise KeyUsedError(key_used_text(key, known, call, (submission.name, name)))
 
 
 def _given(options: TaskOptions, name: str, after: After) -> SubmitOptions:
@@ -194,10 +196,3 @@ def _id_of(key: str) -> str:
     if not isinstance(key, str) or not key:
         raise TypeError(f"key must be a text that is not empty, not {key!r}")
     return f"key-{hashlib.blake2b(key.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
-
-
-def _in_words(call: Call) -> str:
-    name = call.function.rpartition(":")[2] or "a pickled function"
-    given = [repr(each) for each in call.args] + [f"{key}={each!r}" for key, each in call.kwargs.items()]
-    text = ", ".join(given)
-    return f"{name}({text if len(text) <= 120 else text[:117] + '...'})"

@@ -118,8 +118,14 @@ class Admission:
 
         self.loop.call_later(self.rates.seconds_until_start(rate), wake)
 
-    def waits_for(self, record: Record, paused: bool) -> str | None:
-        """Return why a queued execution cannot start, as a short text; None if it can when its turn comes."""
+    def waits_for(self, record: Record, paused: bool, *, is_busy: bool = False) -> str | None:
+        """Return why a queued execution cannot start, as a short text; None if it is about to.
+
+        Args:
+            record: The execution.
+            paused: Whether the whole server is paused.
+            is_busy: Whether all workers are running executions.
+        """
         if record.status is not ExecutionStatus.QUEUED:
             return None
         if record.held:
@@ -132,7 +138,9 @@ class Admission:
         if paused:
             return "queue paused"
         barrier = self.gates.barrier(record)
-        return None if barrier is None else self.gates.text(record, barrier)
+        if barrier is not None:
+            return self.gates.text(record, barrier)
+        return "a worker" if is_busy else None
 
     # --- queues --------------------------------------------------------------------------------------------------
 

@@ -158,6 +158,8 @@ class Ledger:
         """Queue a request, unless its id is already known."""
         record = self.find(request.submission_id)
         duplicate = record is not None
+        if record is not None and record.execution_id in self._new:  # as much a promise as the first reply
+            self._store.update(record)
         if record is None:
             record = self._store.create(request)
             self.active[record.execution_id] = record

@@ -21,7 +21,7 @@ from zmqruntime.messages import (
     ScheduleRequest,
 )
 
-__all__ = ["MOST_SCHEDULES", "ScheduleRow", "Schedules"]
+__all__ = ["MOST_SCHEDULES", "STATEMENTS", "ScheduleRow", "Schedules"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ ScheduleRow = tuple[str, bytes, int | None]
 
 _PUT = "INSERT OR REPLACE INTO schedules (name, content, crc) VALUES (?, ?, ?)"
 _DELETE = "DELETE FROM schedules WHERE name = ?"
+STATEMENTS = frozenset({_PUT, _DELETE})
+"""What is written of a schedule, of which only the latest counts."""
 
 
 class Clock(Protocol):
@@ -91,6 +93,7 @@ class Schedules:
         self._clock = clock
         self._timer: Timer | None = None
         self._before: dict[str, tuple[str, _Kept]] = {}
+        self._unwritten: dict[str, _Kept | None] = {}
         self._kept: dict[str, _Kept] = {}
         for row in rows:
             self._read(*row)
@@ -132,6 +135,7 @@ class Schedules:
             timezone=request.timezone,
             next_due=due,
         )
+        self._unwritten.setdefault(request.name, known)
         self._keep({"schedule": schedule, "request": task, "anchor": now})
         self.arm()
         return schedule
@@ -144,11 +148,23 @@ class Schedules:
             text = f"this server has no schedule {name!r}; it has: {known}"
             return ErrorResponse(code=ErrorCode.NOT_FOUND, message=text)
         self._before.pop(name, None)
+        self._unwritten.setdefault(name, kept)
         self._write(_DELETE, (name,))
         return kept.schedule
 
+    def note_written(self) -> None:
+        """Note that all changes are on disk."""
+        self._unwritten.clear()
+
     def take_back(self, dropped: set[str]) -> None:
-        """Submit again what was submitted for due times but could not be written."""
+        """Undo requests that could not be written, and submit again what was due and could not be written."""
+        undone, self._unwritten = self._unwritten, {}
+        for name, before in undone.items():
+            if before is not None:
+                self._put(before)
+            elif self._kept.pop(name, None) is not None:
+                self._before.pop(name, None)
+                self._write(_DELETE, (name,))
         for name, (execution_id, before) in list(self._before.items()):
             if execution_id in dropped and name in self._kept:
                 self._put(before)

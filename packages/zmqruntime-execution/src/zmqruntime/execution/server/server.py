@@ -2,6 +2,7 @@
 
 import abc
 import contextlib
+import functools
 import logging
 import os
 import sys
@@ -24,9 +25,10 @@ from zmqruntime.execution.server.executions import Ledger
 from zmqruntime.execution.server.gates import checked_resources
 from zmqruntime.execution.server.hooks import EndHooks, EndNotices
 from zmqruntime.execution.server.named_queues import MOST_QUEUES
+from zmqruntime.execution.server.promises import Promises
 from zmqruntime.execution.server.queue import QUEUED_LISTED
 from zmqruntime.execution.server.scheduler import Runner
-from zmqruntime.execution.server.schedules import Schedules
+from zmqruntime.execution.server.schedules import STATEMENTS, Schedules
 from zmqruntime.execution.server.store import DamagedStoreError, Record, Store, StoreError
 from zmqruntime.execution.tasks.hub import sweep_task_sockets
 from zmqruntime.execution.tasks.task import current_task
@@ -40,7 +42,6 @@ from zmqruntime.lock import FileLock
 from zmqruntime.loop import Timer
 from zmqruntime.messages import (
     PACKED_EXECUTIONS,
-    AcceptedResponse,
     BatchRequest,
     BatchResponse,
     CancelRequest,
@@ -219,7 +220,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     def handle_request(self, request: Message) -> Message:
         """Answer a request of an execution client; see :class:`zmqruntime.ZMQServer`."""
         try:
-            return self._handle(request)
+            return self._promises.handle(request, len(self.pending_replies), self._handle)
         except StoreError as error:
             _log.error("%s", error)
             return ErrorResponse(code=ErrorCode.STORAGE, message=str(error))
@@ -325,13 +326,14 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     def _report(self, records: list[Record], *, is_brief: bool) -> StatusResponse:
         place_of = self._ledger.backlog.place_of
+        is_busy = self._ledger.running_count >= self.max_concurrent
         shown = _fitting(records)
         return StatusResponse(
             executions=[
                 record.snapshot(
                     place_of(record.execution_id),
                     is_brief=is_brief,
-                    waits_for=self._ledger.admission.waits_for(record, self._ledger.paused),
+                    waits_for=self._ledger.admission.waits_for(record, self._ledger.paused, is_busy=is_busy),
                 )
                 for record in shown
             ],
@@ -451,6 +453,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         make_private(folder)
         store = Store(folder / "executions.sqlite")
         stack.callback(store.close)
+        self._promises = Promises(lambda: store.promised)
         sweep_task_sockets(self.config)
         self._log_dir = log_dir(self.config, self.port)
         self._result_dir = result_dir(self.config, self.port)
@@ -475,7 +478,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         with _readable():
             self._runner.take_over()
             rows = store.schedule_rows()
-        self._schedules = Schedules(rows, store.write, self._submit_due, self.loop)
+        write = functools.partial(store.write_latest, among=STATEMENTS)
+        self._schedules = Schedules(rows, write, self._submit_due, self.loop)
         self.loop.call_soon(self._schedules.run_due)
         hooks = EndHooks(self._notices)
         self._ledger.on_end = lambda record: hooks.note(record.snapshot())
@@ -568,6 +572,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         try:
             begun = time.monotonic()
             self._ledger.commit()
+            self._promises.take()
+            self._schedules.note_written()
             took = time.monotonic() - begun
             self._next_commit = begun + took + max(_COMMIT_PAUSE_SECONDS, _PAUSE_FOR_WORK * took)
         except StoreError as error:
@@ -592,15 +598,14 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self._commit()
 
     def _refuse_new(self, reason: str) -> None:
-        """Refuse submissions that could not be written."""
+        """Refuse submissions and schedules that could not be written, whatever their replies are."""
         dropped = self._ledger.drop_new()
         self._runner.take_back(dropped)
         self._schedules.take_back(dropped)
         refusal = ErrorResponse(code=ErrorCode.STORAGE, message=f"not accepted: {reason}")
-        for place, (envelope, response) in enumerate(self.pending_replies):
-            accepted = response.accepted if isinstance(response, BatchResponse) else [response]
-            if any(isinstance(one, AcceptedResponse) and one.execution_id in dropped for one in accepted):
-                self.pending_replies[place] = (envelope, refusal)
+        for place in self._promises.take():
+            envelope, _ = self.pending_replies[place]
+            self.pending_replies[place] = (envelope, refusal)
 
     # --- data channel --------------------------------------------------------------------------------------------
 

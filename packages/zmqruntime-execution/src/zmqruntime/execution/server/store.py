@@ -127,6 +127,8 @@ class Store:
         self._syncs = False
         self.is_urgent = False
         """Whether pending writes should not wait for further ones."""
+        self.promised = 0
+        """How many durable writes were added so far."""
         self._unwritten_bytes = 0
         self._opened_at = time.monotonic()
         self._damage_mark = path.with_name(f"{path.name}-damaged")
@@ -187,6 +189,11 @@ class Store:
 
     # --- writing -------------------------------------------------------------------------------------------------
 
+    def _must_write(self) -> None:
+        """Make the next commit durable, and soon."""
+        self._durable = self.is_urgent = True
+        self.promised += 1
+
     def create(self, request: ExecuteRequest) -> Record:
         """Return a record for a new queued execution; :meth:`insert` writes it."""
         self._last_number += 1
@@ -213,12 +220,12 @@ class Store:
     def insert(self, record: Record, request: ExecuteRequest) -> None:
         """Write a new record; durable with the next commit."""
         self._change(record).request = request
-        self._durable = self.is_urgent = True
+        self._must_write()
 
     def update(self, record: Record) -> None:
         """Write the current state of a record; durable with the next commit."""
         self._change(record)
-        self._durable = self.is_urgent = True
+        self._must_write()
 
     def note_end(self, record: Record) -> None:
         """Record the end of an execution and its place in the order of endings."""
@@ -250,7 +257,7 @@ class Store:
     def save_checkpoint(self, record: Record, key: str, value: msgspec.Raw) -> None:
         """Keep a value for a resumed run; durable with the next commit."""
         record.has_checkpoints = True
-        self._durable = self.is_urgent = True
+        self._must_write()
         statement = "INSERT OR REPLACE INTO checkpoints (number, key, value, crc) VALUES (?, ?, ?, ?)"
         encoded = bytes(value)
         self._writes.append((statement, _with_crc(record.number, key, encoded)))
@@ -270,12 +277,17 @@ class Store:
     def write(self, statement: str, values: tuple[object, ...]) -> None:
         """Carry out a statement with the next commit, durably."""
         self._writes.append((statement, values))
-        self._durable = self.is_urgent = True
+        self._must_write()
+
+    def write_latest(self, statement: str, values: tuple[object, ...], among: frozenset[str]) -> None:
+        """Carry out a statement in place of those of ``among`` about the same name that wait for the next commit."""
+        self._writes = [each for each in self._writes if each[0] not in among or each[1][:1] != values[:1]]
+        self.write(statement, values)
 
     def set_setting(self, name: str, value: bool) -> None:
         """Keep a switch of the queue; durable with the next commit."""
         self._writes.append(("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, int(value))))
-        self._durable = self.is_urgent = True
+        self._must_write()
 
     def prune(self, keep: int, max_uptime: float, at_most: int) -> list[str]:
         """Delete some of the oldest ended executions with the next commit.
