@@ -498,7 +498,8 @@ class ControlClient:
                 self.on_server_silent()
             case ClientState.LOST:
                 assert error is not None
-                self._recovery.note_loss()
+                if not self._vigil.was_stopped:
+                    self._recovery.note_loss()
                 self._control.renew(error)
                 self.on_server_lost(error)
                 self._recover()

@@ -205,8 +205,8 @@ class ExecutionSnapshot(Mapped, msgspec.Struct, frozen=True, kw_only=True, forbi
     queue: str = "default"
     """Name of its queue."""
     waits_for: str | None = None
-    """Why it cannot start, such as ``2 others first``, ``gpu``, ``rate`` or ``queue paused``; None if it can start as
-    soon as a worker is free, if it is not queued, and in events."""
+    """Why it cannot start, such as ``2 others first``, ``gpu``, ``rate``, ``queue paused`` or ``a worker``; None if it
+    is about to start, if it is not queued, and in events."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the snapshot as plain dicts, lists, strings and numbers."""

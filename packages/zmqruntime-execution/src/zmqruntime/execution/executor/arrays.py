@@ -89,11 +89,11 @@ def unpack_array(data: memoryview) -> "np.ndarray[Any, Any]":
 
 def in_c_order(data: memoryview) -> bytes:
     """Return the bytes of an array as those of an equal one whose last index changes first."""
-    header, _ = _split(data)
+    header, _ = split_array(data)
     if header.order == "C":
         return bytes(data)
     array = unpack_array(data)
-    return _joined(_Header(header.dtype, header.shape, "C"), array.tobytes("C"))
+    return _joined(Header(header.dtype, header.shape, "C"), array.tobytes("C"))
 
 
 def unpack_scalar(data: memoryview) -> "np.generic":

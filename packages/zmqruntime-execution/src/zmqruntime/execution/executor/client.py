@@ -90,15 +90,14 @@ class FunctionClient(ExecutionClient):
             with self._lock:
                 self._wishes -= 1
 
-    def start_if_stopped(self) -> None:
-        """Start the server again if it was asked to shut down.
+    def wake(self) -> None:
+        """Make sure that the server is running, also if it was asked to shut down.
 
         Raises:
             ServerLostError: It has ended and cannot be started.
         """
-        if self.was_stopped:
-            with self.starting():
-                self.insist(StatusRequest(limit=0), StatusResponse, None)
+        with self.starting():  # asked in any case: the news that it was stopped may be on its way
+            self.insist(StatusRequest(limit=0), StatusResponse, None)
 
     def starts_after_stop(self) -> bool:
         """Return whether a call is waiting that is a wish to run."""

@@ -243,7 +243,7 @@ class ServerLink:
             future: TaskFuture[Any] = known or TaskFuture(self, execution_id, name)
             self._open[execution_id] = future
         if known is not None:
-            client.start_if_stopped()
+            client.wake()
             return known
         try:
             client.attach(future)
