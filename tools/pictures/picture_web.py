@@ -1,4 +1,4 @@
-"""Make docs/images/web.png and web_phone.png: the page of a run that is under way, in a browser without a screen."""
+"""Make docs/images/web.png, web_dark.png and web_phone.png: the page of a run, in a browser without a screen."""
 
 import os
 import sys
@@ -22,8 +22,16 @@ IMAGES = ROOT / "docs" / "images"
 FAILED = ("B07", "F03")
 CHOSEN = "C05"
 PORT = 7777
-PATH = "document.querySelector('main > .quiet')"
-"""What tells where the plate is; here that is a folder of the moment."""
+HIDE_PATH = """(() => {
+  const hide = () => {
+    const one = document.querySelector("main > .quiet");
+    const shown = one?.textContent.replace(/^.*(?=[/]2026)/, "/data");
+    if (shown && shown !== one.textContent) one.textContent = shown;
+  };
+  new MutationObserver(hide).observe(document.body, { subtree: true, childList: true, characterData: true });
+  hide();
+})() ?? 0"""
+"""Shows another path of the plate, which is in a folder of the moment, also after the page has changed."""
 DONE = 50
 PIPELINE = """
 from openhcs_runtime import FunctionStep, Component
@@ -60,27 +68,41 @@ def main() -> None:
                 thread.join()
                 client.cancel(task.execution_id, grace_seconds=0)
                 client.wait(task.execution_id)
-    print(f"Made {IMAGES / 'web.png'} and web_phone.png")
+    print(f"Made {IMAGES / 'web.png'}, web_dark.png and web_phone.png")
 
 
 def take(url: str) -> None:
-    """Take both pictures."""
+    """Take all pictures."""
     with Browser(1240, 1010) as browser:
-        browser.load(url)
-        browser.until(f"Number(document.body.innerText.match(/(\\d+) complete/)?.[1] ?? 0) >= {DONE}", 600)
-        browser.run("document.querySelector('.plate-map').focus({preventScroll: true})")
-        browser.press("Home", "Down", "Down", "Right", "Right", "Right", "Right")
-        browser.until(f"document.querySelector('.plate-panel .well').textContent === '{CHOSEN}'")
-        browser.until("(image => image.complete && !image.hidden)(document.querySelector('.side img'))")
-        browser.run("document.activeElement.blur() ?? 0")
-        browser.run("(one => { one.textContent = one.textContent.replace(/^.*(?=[/]2026)/, '/data'); })(" + PATH + ")")
+        show(browser, url)
         save(browser, IMAGES / "web.png")
         browser.resize(390, 844)
         save(browser, IMAGES / "web_phone.png")
+    with Browser(1240, 1010, dark=True) as browser:
+        show(browser, url)
+        save(browser, IMAGES / "web_dark.png")
+
+
+def show(browser: Browser, url: str) -> None:
+    """Show the plate with a chosen well."""
+    browser.load(url)
+    browser.until(f"Number(document.body.innerText.match(/(\\d+) complete/)?.[1] ?? 0) >= {DONE}", 600)
+    browser.run("document.querySelector('.plate-map').focus({preventScroll: true})")
+    browser.press("Home", "Down", "Down", "Right", "Right", "Right", "Right")
+    browser.until(f"document.querySelector('.plate-panel .well').textContent === '{CHOSEN}'")
+    browser.until("(image => image.complete && !image.hidden)(document.querySelector('.side img'))")
+    browser.run("document.activeElement.blur() ?? 0")
+    browser.run(HIDE_PATH)
 
 
 def save(browser: Browser, path: Path) -> None:
-    """Save what the browser shows, in few colours."""
+    """Save what the browser shows, in few colours.
+
+    Raises:
+        RuntimeError: a path of this machine is shown.
+    """
+    if tempfile.gettempdir() in browser.run("document.body.innerText"):
+        raise RuntimeError(f"{path.name} would show a path of this machine: hide it in HIDE_PATH")
     browser.picture(path)
     Image.open(path).convert("RGB").quantize(160).save(path, optimize=True)
 

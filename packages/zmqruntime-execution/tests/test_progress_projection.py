@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -404,6 +405,7 @@ def test_a_task_that_counts_is_as_far_as_the_loops_that_are_not_done() -> None:
     plate = project_plate(load + train, running)
     assert (plate.percent, plate.text) == (30.0, "train 3/10, batch 5/9")
     assert plate.remaining_seconds(1031.0) == pytest.approx(70.0)
+    assert msgspec.structs.replace(plate, percent=100.0).remaining_seconds(1031.0) is None
     side_by_side = project_plate([*load, *train, counted("save", 1, 2, 1031.0)], running)
     assert side_by_side.percent == 40.0
     assert project_plate(load, running).percent == 100.0

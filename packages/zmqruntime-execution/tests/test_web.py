@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,21 @@ from zmqruntime import ExecutionStatus, ZMQConfig
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.execution.clean import clean, clean_line
 from zmqruntime.execution.cli.commands.web import find_places
+from zmqruntime.execution.cli.discovery import ServerState, find_servers
+from zmqruntime.execution.events.log_files import log_dir
+from zmqruntime.execution.executor.values import Values
 from zmqruntime.execution.testing import EventScript
 from zmqruntime.execution.web import event_response
 from zmqruntime.execution.web.cursor import START, Cursor
 from zmqruntime.execution.web.event_response import EventResponse
 from zmqruntime.execution.web.follow import KEPT_LINES, Follow
 from zmqruntime.execution.web.places import PlaceState
-from zmqruntime.execution.web.results import NotJsonError, as_json, summary_of
+from zmqruntime.execution.web.results import as_json, summary_of
 from zmqruntime.execution.web.serve import PageServer
 from zmqruntime.execution.web.settings import WebSettings
 from zmqruntime.execution.web.topics import Topic
 from zmqruntime.messages import LogLevel, LogLine
+from zmqruntime.standing import SILENT_WORDS
 
 SERVER = "zmqruntime:7777"
 ODD = "<b>&\x1b[31mred\x1b[0m\x07\u202e"
@@ -143,6 +148,9 @@ def _check_answers(port: int, ended: str, other: str, client: ExecutionClient) -
     client.wait(ended, SECONDS)
     root = f"/api/servers/{SERVER}"
     first = json.loads(ask(port, f"{root}/history?limit=1")[2])
+    for wrong in ("-1", "abc", "0", "201", ""):
+        status, _, body = ask(port, f"{root}/history?limit={wrong}")
+        assert (status, json.loads(body)["error"]) == (400, "limit must be a whole number from 1 to 200")
     assert [row["id"] for row in first["rows"]] == [ended]
     rest = json.loads(ask(port, f"{root}/history?limit=5&older_than={first['older_than']}")[2])
     assert [row["id"] for row in rest["rows"]] == [other]
@@ -156,7 +164,11 @@ def _check_answers(port: int, ended: str, other: str, client: ExecutionClient) -
     assert json.loads(ask(port, f"{root}/executions/{ended}/result?format=json")[2]) == {"loss": 0.5, "text": ODD}
     summary = json.loads(ask(port, f"{root}/executions/{ended}/summary")[2])
     assert summary["rows"] == [["loss", "0.5"], ["text", "<b>&red\u2407\ufffd"]]
-    assert b"line 1\n" in ask(port, f"{root}/executions/{other}/log")[2]
+    with (log_dir(ZMQConfig(), 7777) / f"{other}.log").open("a") as log:
+        log.write(f"{ODD}\n")
+    said = ask(port, f"{root}/executions/{other}/log")[2].decode()
+    assert "line 1\n" in said
+    assert said.endswith("<b>&red\u2407\ufffd\n")
     assert ask(port, f"{root}/executions/..%2f..%2fkeys/log")[0] == 404
     assert ask(port, "/api/servers/nobody:1/history")[0] == 404
 
@@ -203,6 +215,9 @@ def test_actions_need_token_and_secret_of_the_page(client: ExecutionClient, tmp_
         assert ask(port, root, cancel, **{**known, "Content_Type": "text/plain"})[0] == 415
         assert ask(port, root, cancel, **{**known, "Origin": "http://evil.example"})[0] == 403
         assert ask(port, root, {"action": "shutdown"}, **known)[0] == 400
+        for action in ("pause", "resume"):
+            assert ask(port, root, {"action": action, "queue": "nope"}, **known)[0] == 404
+        assert [queue.name for queue in client.status(0).queues] == ["default"]
         assert client.snapshot_of(running).status is not ExecutionStatus.CANCELLED
         assert ask(port, root, cancel, **known)[0] == 200
         assert client.wait(running, SECONDS).status is ExecutionStatus.CANCELLED
@@ -224,7 +239,11 @@ def test_silent_server_is_not_dead_and_dead_one_shows_what_it_left(
         try:
             silent = reader.until("server", lambda update: update["state"] != PlaceState.RUNNING)
             assert silent["state"] == PlaceState.SILENT
-            assert silent["trouble"]
+            assert SILENT_WORDS in silent["trouble"]
+            assert 0 < silent["heard"] <= time.time()
+            (found,) = find_servers()
+            assert found.state is ServerState.SILENT
+            assert SILENT_WORDS in found.trouble
         finally:
             os.kill(pid, signal.SIGCONT)
         reader.until("server", lambda update: update["state"] == PlaceState.RUNNING)
@@ -363,10 +382,8 @@ def test_token_is_needed_beyond_this_machine() -> None:
     assert WebSettings.safe(allow_actions=True).token
 
 
-def test_results_are_exact_or_refused() -> None:
+def test_results_are_shown_by_their_parts() -> None:
     assert json.loads(as_json({"a": [1, 2.5, None, "é"]})) == {"a": [1, 2.5, None, "é"]}
-    for value in ({1: "a"}, float("nan"), b"bytes", [msgspec.msgpack.Ext(1, b"x")]):
-        with pytest.raises(NotJsonError, match="MessagePack"):
-            as_json(value)
-    summary = summary_of({"array": msgspec.msgpack.Ext(5, b"abcd"), "many": list(range(100))})
-    assert summary.rows == (("array", "value of extension type 5, 4 bytes"), ("many", "list of 100 values"))
+    summary = summary_of({"other": msgspec.msgpack.Ext(99, b"abcd"), "many": list(range(100))})
+    assert summary.rows == (("other", "extension type 99, 4 bytes"), ("many", "list of 100 values"))
+    assert summary_of(Values().to_wire({1: (2, 3)})).rows == (("1", "(2, 3)"),)

@@ -11,6 +11,7 @@ from zmqruntime.exceptions import ConnectionFailedError, PortInUseError, ServerS
 from zmqruntime.identity import describe_port_holder
 from zmqruntime.lock import FileLock
 from zmqruntime.security import KeyStore
+from zmqruntime.standing import SILENT_WORDS
 from zmqruntime.transport import (
     LOOPBACK,
     choose_transport_mode,
@@ -167,8 +168,8 @@ def silent_server(address: Address) -> ConnectionFailedError:
         return ConnectionFailedError(f"the server on {url} ended while connecting to it")
     if address.is_claimed():
         return ServerSilentError(
-            f"the server on port {address.port} does not answer: it is busy or suspended, and may resume; it is left "
-            "alone" + ("; or it does not know this client's key" if address.is_encrypted else "")
+            f"the server on port {address.port} does not answer: {SILENT_WORDS}; it is left alone"
+            + ("; or it does not know this client's key" if address.is_encrypted else "")
         )
     is_tcp = address.transport_mode is TransportMode.TCP and address.is_local
     holder = describe_port_holder(address.control_port) if is_tcp else "the program listening there"

@@ -3,7 +3,10 @@
 import enum
 from dataclasses import dataclass
 
-__all__ = ["ClientState", "Standing"]
+__all__ = ["SILENT_WORDS", "ClientState", "Standing"]
+
+SILENT_WORDS = "it is busy or suspended, and may resume"
+"""What is said everywhere of a server that holds its port and does not answer."""
 
 
 class ClientState(enum.Enum):

@@ -95,7 +95,8 @@ def print_summary(execution: PlateExecution) -> None:
         table.add_row(name.removesuffix("_count").replace("_", " ").capitalize(), f"{count:,}")
     if plate.left_out_files:
         table.add_row("Left out", f"{plural(plate.left_out_files, 'image file')}; openhcs-runtime info lists them")
-    table.add_row("Time", duration(plate.elapsed_s))
+    took = execution.snapshot.run_seconds  # as all other views have it, with the start of the pipeline
+    table.add_row("Time", duration(plate.elapsed_s if took is None else took))
     table.add_row("Results", Text(plate.output_dir))
     if plate.tables:
         table.add_row("Tables", ", ".join(plate.tables))

@@ -30,7 +30,7 @@ class ServerState(enum.StrEnum):
     RUNNING = "running"
     """A server answers."""
     SILENT = "silent"
-    """Something listens but does not answer as a server: it is busy, stopped, or another program."""
+    """Something listens and does not answer now; ``FoundServer.trouble`` says what is known of it."""
     STALE = "stale"
     """Nothing listens: its server was killed. The next one on that port replaces the files."""
 
@@ -47,6 +47,8 @@ class FoundServer:
     host: str | None = None
     """Where it listens, if that is TCP."""
     control_port_offset: int = _DEFAULT.control_port_offset
+    trouble: str = ""
+    """Why it does not answer, in words for a user; empty if it does."""
 
 
 def find_servers() -> list[FoundServer]:
@@ -127,7 +129,7 @@ def _ask(endpoint: Endpoint) -> FoundServer:
         return FoundServer(app, port, ServerState.RUNNING, server, work, host, offset)
     except RequestRefusedError:
         return FoundServer(app, port, ServerState.RUNNING, client.server, None, host, offset)
-    except ZMQRuntimeError:
-        return FoundServer(app, port, ServerState.SILENT, host=host, control_port_offset=offset)
+    except ZMQRuntimeError as error:
+        return FoundServer(app, port, ServerState.SILENT, None, None, host, offset, str(error))
     finally:
         client.disconnect()

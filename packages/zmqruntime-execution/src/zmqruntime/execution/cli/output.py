@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import TextIO
 
 import msgspec
+from msgspec.msgpack import Ext
 
 from zmqruntime.execution.clean import clean
 from zmqruntime.execution.cli.failures import CommandError, ExitCode
 
 __all__ = ["Output"]
-
-# What a task returned may hold what JSON cannot; ASCII is safe on any terminal and in any file.
-_encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 
 class Output:
@@ -77,4 +75,14 @@ def _print(text: str, stream: TextIO) -> None:
 
 
 def _plain(value: object) -> object:
-    return msgspec.json.decode(_encode(value))
+    return msgspec.json.decode(msgspec.json.encode(value, enc_hook=_shown))
+
+
+def _shown(value: object) -> object:
+    """What a task returned may hold what JSON cannot."""
+    if not isinstance(value, Ext):
+        return repr(value)
+    from zmqruntime.execution.executor.opened import open_value  # noqa: PLC0415  only for results of functions
+    from zmqruntime.execution.executor.shown import json_of  # noqa: PLC0415
+
+    return json_of(open_value(value))

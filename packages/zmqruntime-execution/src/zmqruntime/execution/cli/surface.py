@@ -45,8 +45,8 @@ Look at servers that run long tasks in the background, and at what they are runn
   zmqruntime serve jobs.py:Server   run a server in this terminal
   zmqruntime doctor                 check this machine and say how to fix what is wrong
 
-Any unique prefix of an execution id works. No command but submit starts a server in the
-background. While no server is running, status, history and logs read what it has left on disk."""
+Any unique prefix of an execution id works. Only submit starts a server in the background.
+While no server is running, status, history and logs read what it has left on disk."""
 
 _EXIT_CODES = "Exit codes: 0 success, 1 failure or a negative answer, 2 usage error, 130 interrupted with Ctrl-C."
 

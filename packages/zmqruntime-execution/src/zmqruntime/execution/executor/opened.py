@@ -12,7 +12,7 @@ import msgspec
 from msgspec.msgpack import Ext
 
 from zmqruntime.execution.executor.arrays import Header, split_array
-from zmqruntime.execution.executor.values import SIMPLE, Kind
+from zmqruntime.execution.executor.values import OWN_TYPES, Kind
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
 __all__ = ["Array", "Failure", "Items", "Member", "Opaque", "Pairs", "Record", "is_failure", "open_value"]
@@ -111,7 +111,7 @@ def is_failure(snapshot: ExecutionSnapshot) -> bool:
 
 def _opened(code: int, data: memoryview) -> Any:
     try:
-        return SIMPLE[code](bytes(data)) if code in SIMPLE else _OPENED[code](data)
+        return OWN_TYPES[code](bytes(data)) if code in OWN_TYPES else _OPENED[code](data)
     except _UNREADABLE:
         return Opaque(f"extension type {code}", code, bytes(data))
 

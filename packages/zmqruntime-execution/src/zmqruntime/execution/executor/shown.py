@@ -19,7 +19,6 @@ from zmqruntime.execution.executor.opened import Array, Failure, Items, Member, 
 __all__ = ["json_of", "json_text", "text_of"]
 
 _MARK: Final = "$type"
-_SMALLEST, _LARGEST = -(2**53) + 1, 2**53 - 1  # of RFC 8259, section 6
 _SHOWN_ELEMENTS: Final = 8
 _TEXTS: Final = (datetime.datetime, datetime.date, datetime.time, decimal.Decimal, uuid.UUID)
 
@@ -63,7 +62,9 @@ def text_of(value: Any) -> str:
             shown = f"{{{_joined(value.values)}}}" if value.values else ""
             return shown if shown and value.kind == "set" else f"{value.kind}({shown})"
         case Record():
-            return f"{_name(value.reference)}({', '.join(f'{key}={text_of(each)}' for key, each in value.fields.items())})"
+            return (
+                f"{_name(value.reference)}({', '.join(f'{key}={text_of(each)}' for key, each in value.fields.items())})"
+            )
         case Member():
             return f"{_name(value.reference)}{f'.{value.name}' if value.name else f'({text_of(value.value)})'}"
         case Array():
@@ -93,7 +94,7 @@ def _array_text(array: Array) -> str:
     dtype = _dtype_text(array.dtype)
     if array.is_scalar:
         return f"scalar of {dtype}"
-    shape = "×".join(map(str, array.shape)) or "no dimensions"
+    shape = " x ".join(map(str, array.shape)) or "no dimensions"
     few = array.values if array.values is not None and len(array.shape) == 1 else ()
     shown = f": {', '.join(map(str, few))}" if 0 < len(few) <= _SHOWN_ELEMENTS else ""
     return f"array of {dtype}, {shape}{shown}"
@@ -134,7 +135,12 @@ def _marked(value: Any) -> dict[str, Any]:
         case complex():
             return {_MARK: "complex", "real": json_of(value.real), "imag": json_of(value.imag)}
         case datetime.timedelta():
-            return {_MARK: "timedelta", "days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
+            return {
+                _MARK: "timedelta",
+                "days": value.days,
+                "seconds": value.seconds,
+                "microseconds": value.microseconds,
+            }
         case range():
             return {_MARK: "range", "values": [value.start, value.stop, value.step]}
         case pathlib.PurePath():

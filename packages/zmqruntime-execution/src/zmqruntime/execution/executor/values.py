@@ -23,7 +23,7 @@ from zmqruntime.codec import encode
 from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.executor import arrays, objects
 
-__all__ = ["SIMPLE", "Kind", "Pickler", "Values"]
+__all__ = ["OWN_TYPES", "Kind", "Pickler", "Values"]
 
 _MAX_DEPTH: Final = 100
 _SCALARS: Final = frozenset({type(None), bool, float, bytes})
@@ -169,7 +169,7 @@ class Values:
     # --- from the wire -------------------------------------------------------------------------------------------
 
     def _restore(self, code: int, data: memoryview) -> Any:
-        restore = SIMPLE.get(code)
+        restore = OWN_TYPES.get(code)
         if restore is not None:
             return restore(bytes(data))
         match code:
@@ -307,7 +307,7 @@ _SIMPLE: Final[dict[type, tuple[Kind, Callable[[Any], bytes]]]] = {
     range: (Kind.RANGE, lambda value: encode([_int_bytes(part) for part in (value.start, value.stop, value.step)])),
 }
 
-SIMPLE: Final[dict[int, Callable[[bytes], Any]]] = {
+OWN_TYPES: Final[dict[int, Callable[[bytes], Any]]] = {
     Kind.LARGE_INT: _int_from,
     Kind.TEXT: lambda data: data.decode("utf-8", _SURROGATES),
     Kind.COMPLEX: lambda data: complex(*_COMPLEX.unpack(data)),

@@ -8,6 +8,7 @@ __all__ = ["AxisProgress", "AxisState", "BatchProgress", "PlateProgress", "Plate
 
 _LEAST_SHARE = 0.01
 _LEAST_SECONDS = 3.0
+_ALL = 100.0 - 1e-6
 
 
 class AxisState(enum.StrEnum):
@@ -153,8 +154,10 @@ class PlateProgress(msgspec.Struct, frozen=True, kw_only=True):
         return 0.0 if self.started_at is None else max(0.0, until - self.started_at)
 
     def remaining_seconds(self, now: float) -> float | None:
-        """Estimate the time left, see :class:`Work`; None unless it is running."""
-        return self.work.remaining_seconds(now) if self.state is PlateState.RUNNING else None
+        """Estimate the time left, see :class:`Work`; None unless it is running and has work left."""
+        if self.state is not PlateState.RUNNING or self.percent >= _ALL:
+            return None
+        return self.work.remaining_seconds(now) or None
 
 
 class BatchProgress(msgspec.Struct, frozen=True, kw_only=True):

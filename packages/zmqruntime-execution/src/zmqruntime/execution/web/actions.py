@@ -5,8 +5,9 @@ import uuid
 
 import msgspec
 
+from zmqruntime.exceptions import RequestRefusedError
 from zmqruntime.execution.client.aio import AsyncExecutionClient
-from zmqruntime.messages import AcceptedResponse, QueueAction
+from zmqruntime.messages import AcceptedResponse, ErrorCode, QueueAction
 
 __all__ = ["ActionKind", "ActionRequest", "act"]
 
@@ -60,11 +61,23 @@ async def act(client: AsyncExecutionClient, request: ActionRequest) -> dict[str,
             accepted = await client.request(again, AcceptedResponse)
             return {"message": "submitted again", "execution": accepted.execution_id}
         case ActionKind.PAUSE:
+            await _check_queue(client, request.queue)
             await client.change_queue(QueueAction.PAUSE, queue=request.queue)
             return {"message": f"{_queue(request)} paused; what is running goes on"}
         case ActionKind.RESUME:
+            await _check_queue(client, request.queue)
             await client.change_queue(QueueAction.RESUME, queue=request.queue)
             return {"message": f"{_queue(request)} running again"}
+
+
+async def _check_queue(client: AsyncExecutionClient, name: str | None) -> None:
+    """Refuse a queue that a server does not have; it would make one of that name."""
+    if name is None:
+        return
+    known = [queue.name for queue in (await client.status(0)).queues]
+    if name not in known:
+        text = f"this server has no queue {name}: choose one of those that it has ({', '.join(known) or 'none'})"
+        raise RequestRefusedError(ErrorCode.NOT_FOUND, text)
 
 
 def _queue(request: ActionRequest) -> str:

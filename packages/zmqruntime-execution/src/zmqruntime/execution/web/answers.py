@@ -12,14 +12,16 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 
 from zmqruntime.codec import encode
 from zmqruntime.exceptions import RequestRefusedError
+from zmqruntime.execution.clean import clean
 from zmqruntime.execution.events.log_files import format_line, log_dir, log_paths
 from zmqruntime.execution.events.result_files import lacks_result
+from zmqruntime.execution.executor.opened import is_failure
 from zmqruntime.execution.web.actions import ActionRequest, act
 from zmqruntime.execution.web.cursor import Cursor
 from zmqruntime.execution.web.event_response import EventResponse
 from zmqruntime.execution.web.extensions import PanelRequest, WebExtension
 from zmqruntime.execution.web.machine import Machine
-from zmqruntime.execution.web.results import SUMMARY_BYTES, as_json, pieces_of, summary_of
+from zmqruntime.execution.web.results import SUMMARY_BYTES, ResultSummary, as_json, pieces_of, summary_of
 from zmqruntime.execution.web.searching import search_history
 from zmqruntime.execution.web.settings import WebSettings
 from zmqruntime.execution.web.stored import StoredReader
@@ -67,7 +69,9 @@ class Answers:
     async def history(self, request: Request) -> Response:
         """Return a page of ended executions, newest first; with ``text``, those that have it."""
         query = request.query_params
-        limit = _whole(query.get("limit"), 50, _MOST_PAGE)
+        limit = _whole(query.get("limit", "50"), _MOST_PAGE)
+        if limit is None:
+            return _error(f"limit must be a whole number from 1 to {_MOST_PAGE}", 400)
         async with self._watching(request) as watch:
             found = await search_history(watch, query.get("text", "")[:200], query.get("older_than") or None, limit)
         rows = [row_of(entry) for entry in found.executions]
@@ -80,7 +84,7 @@ class Answers:
         async with self._watching(request) as watch:
             snapshot = await _snapshot(watch, execution_id)  # also refuses what is not an id
             text = await asyncio.to_thread(_log_text, watch, snapshot.execution_id)
-        return PlainTextResponse(text, headers=_download(f"{execution_id[:12]}.log"))
+        return PlainTextResponse(clean(text, None), headers=_download(f"{execution_id[:12]}.log"))
 
     async def summary(self, request: Request) -> Response:
         """Return the result in a few lines."""
@@ -90,6 +94,8 @@ class Answers:
                 return _json(
                     {"kind": f"a long result of {snapshot.result_bytes or 0:,} bytes", "rows": [], "left_out": 0}
                 )
+            if is_failure(snapshot):
+                return _json(ResultSummary("nothing, because it has failed"))
             return _json(summary_of((await _with_result(watch, snapshot)).result))
 
     async def result(self, request: Request) -> Response:
@@ -99,7 +105,7 @@ class Answers:
         async with contextlib.AsyncExitStack() as stack:
             watch = await stack.enter_async_context(self._watching(request))
             snapshot = await _snapshot(watch, execution_id)
-            if snapshot.result_bytes is None and snapshot.result is None:
+            if is_failure(snapshot) or (snapshot.result_bytes is None and snapshot.result is None):
                 raise RequestRefusedError(ErrorCode.NOT_FOUND, f"execution {execution_id} has no result")
             if request.query_params.get("format") == "json":
                 if (snapshot.result_bytes or 0) > _JSON_BYTES:
@@ -218,8 +224,10 @@ async def _limited_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _whole(text: str | None, default: int, most: int) -> int:
-    return min(most, int(text)) if text and text.isascii() and text.isdigit() and int(text) else default
+def _whole(text: str, most: int) -> int | None:
+    """Return a number from 1 to ``most``; None if it is something else."""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) else 0
+    return number if 1 <= number <= most else None
 
 
 def _download(name: str) -> dict[str, str]:

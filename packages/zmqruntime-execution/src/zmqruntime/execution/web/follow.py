@@ -26,6 +26,7 @@ from zmqruntime.messages import Event, ExecutionSnapshot, LogLine, ProgressUpdat
 
 __all__ = ["KEPT_LINES", "Follow"]
 
+_ALL = 100.0 - 1e-6
 KEPT_LINES = 500
 """Log lines that are kept for pages; all of them are in the log file of the execution."""
 
@@ -125,17 +126,21 @@ class Follow:
             return progress.remaining_seconds(now)
         return _left_of_whole(progress, now)
 
-    def since(self, cursor: Cursor, shown: ExecutionSnapshot | None = None) -> ExecutionUpdate:
+    def since(
+        self, cursor: Cursor, shown: ExecutionSnapshot | None = None, *, estimates: bool = True
+    ) -> ExecutionUpdate:
         """Return what a page lacks.
 
         Args:
             cursor: how far the page has read.
             shown: a snapshot of the execution that may be newer, for its place in the queue.
+            estimates: whether to say how long it will take, which nobody knows while its server is silent.
         """
         is_reset = cursor == START or cursor.is_beyond(self.cursor)
         known = START if is_reset else cursor
         now = time.time()
-        reports = Reports(self._latest, self._whole, self.remaining_seconds(now), now)
+        left = self.remaining_seconds(now) if estimates else None
+        reports = Reports(self._latest, self._whole, left, now)
         lines, skipped = self._lines_after(known)
         return ExecutionUpdate(
             reset=is_reset,
@@ -177,7 +182,7 @@ class Follow:
 
 def _left_of_whole(progress: PlateProgress, now: float) -> float | None:
     """Of a task that has no axes, at its pace so far."""
-    if progress.has_ended or progress.started_at is None or progress.percent < 1:
+    if progress.has_ended or progress.started_at is None or not 1 <= progress.percent < _ALL:
         return None
     elapsed = now - progress.started_at
     return elapsed * (100 - progress.percent) / progress.percent if elapsed >= 3 else None

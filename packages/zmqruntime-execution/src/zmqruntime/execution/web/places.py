@@ -57,6 +57,11 @@ class Place:
         """Where a server on this machine keeps its executions."""
         return database_path(self.config, self.port)
 
+    @property
+    def changed_at(self) -> float:
+        """When that last changed, in seconds since the epoch; 0 if it is not there."""
+        return max(_changed_at(self.database), _changed_at(self.database.with_name(f"{self.database.name}-wal")))
+
 
 @dataclass(frozen=True, slots=True)
 class FoundPlace:

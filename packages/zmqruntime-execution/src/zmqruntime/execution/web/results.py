@@ -1,16 +1,16 @@
 """The result of an execution: a short summary for the page, and the whole of it to download."""
 
-import json
+import pathlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from zmqruntime.codec import encode
 from zmqruntime.execution.clean import clean_line
 from zmqruntime.execution.client.aio import AsyncExecutionClient
 from zmqruntime.execution.events.result_files import lacks_result
+from zmqruntime.execution.executor.opened import Array, Items, Member, Opaque, Pairs, Record, open_value
+from zmqruntime.execution.executor.shown import json_text, text_of
 from zmqruntime.messages import ExecutionSnapshot, ResultRequest, ResultResponse
 
 __all__ = ["SUMMARY_BYTES", "NotJsonError", "ResultSummary", "as_json", "pieces_of", "summary_of"]
@@ -19,10 +19,11 @@ SUMMARY_BYTES = 8 * 1024 * 1024
 """Longer results are only downloaded, not summarised."""
 _MOST_ROWS = 40
 _MOST_TEXT = 200
+_MOST_PARTS = 8
 
 
 class NotJsonError(ValueError):
-    """A result has values that JSON cannot express exactly."""
+    """A result cannot be written as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,34 +43,33 @@ class ResultSummary:
 
 def summary_of(value: Any) -> ResultSummary:
     """Return a summary of a result."""
-    match value:
+    opened = open_value(value)
+    match opened:
         case dict():
-            rows = [(clean_line(str(key), 80), _short(entry)) for key, entry in list(value.items())[:_MOST_ROWS]]
-            return ResultSummary(_kind(value), tuple(rows), max(0, len(value) - _MOST_ROWS))
-        case list():
-            rows = [(str(number), _short(entry)) for number, entry in enumerate(value[:_MOST_ROWS])]
-            return ResultSummary(_kind(value), tuple(rows), max(0, len(value) - _MOST_ROWS))
+            return _summary(opened, [(str(key), entry) for key, entry in opened.items()])
+        case Record(fields=fields):
+            return _summary(opened, list(fields.items()))
+        case Pairs(values=pairs):
+            return _summary(opened, [(text_of(key), entry) for key, entry in pairs])
+        case list() | Items():
+            values = opened if isinstance(opened, list) else opened.values
+            return _summary(opened, [(str(number), entry) for number, entry in enumerate(values)])
         case None:
             return ResultSummary("nothing")
         case _:
-            return ResultSummary(_kind(value), (("value", _short(value)),))
+            return ResultSummary(_kind(opened), (("value", _short(opened)),))
 
 
 def as_json(value: Any) -> bytes:
-    """Encode a result as JSON.
+    """Encode a result as JSON; what JSON has no notation for is marked, see :func:`json_of`.
 
     Raises:
-        NotJsonError: it would not be the same value: it has bytes, numbers that are not finite, keys that are not
-            texts, or values of other types.
+        NotJsonError: it is nested too deeply.
     """
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=1)
-        is_same = json.loads(text) == value
-    except (TypeError, ValueError, RecursionError) as error:
+        return json_text(open_value(value))
+    except RecursionError as error:
         raise NotJsonError(f"the result cannot be written as JSON ({error}): download it as MessagePack") from error
-    if not is_same:
-        raise NotJsonError("the result has keys that are not texts, which JSON cannot express: download MessagePack")
-    return text.encode()
 
 
 async def pieces_of(client: AsyncExecutionClient, snapshot: ExecutionSnapshot) -> AsyncIterator[bytes]:
@@ -86,12 +86,29 @@ async def pieces_of(client: AsyncExecutionClient, snapshot: ExecutionSnapshot) -
         yield reply.data
 
 
+def _summary(value: Any, parts: list[tuple[str, Any]]) -> ResultSummary:
+    rows = tuple((clean_line(name, 80), _short(part)) for name, part in parts[:_MOST_ROWS])
+    return ResultSummary(_kind(value), rows, max(0, len(parts) - _MOST_ROWS))
+
+
 def _kind(value: Any) -> str:
     match value:
         case dict():
-            return f"mapping of {len(value):,} {'entry' if len(value) == 1 else 'entries'}"
+            return f"mapping of {_count(len(value), 'entry', 'entries')}"
+        case Pairs():
+            return f"mapping of {_count(len(value.values), 'entry', 'entries')}"
         case list():
-            return f"list of {len(value):,} {'value' if len(value) == 1 else 'values'}"
+            return f"list of {_count(len(value), 'value', 'values')}"
+        case Items():
+            return f"{value.kind} of {_count(len(value.values), 'value', 'values')}"
+        case Record():
+            return clean_line(value.reference, _MOST_TEXT)
+        case Member():
+            return f"member of {clean_line(value.reference, _MOST_TEXT)}"
+        case Array():
+            return "number of numpy" if value.is_scalar else "array of numpy"
+        case Opaque():
+            return value.what
         case str():
             return f"text of {len(value):,} characters"
         case bytes():
@@ -100,17 +117,41 @@ def _kind(value: Any) -> str:
             return "yes or no"
         case int() | float():
             return "number"
-        case msgspec.msgpack.Ext():
-            return f"value of extension type {value.code}, {memoryview(value.data).nbytes:,} bytes"
+        case pathlib.PurePath():
+            return "path"
         case _:
             return type(value).__name__
 
 
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"
+
+
 def _short(value: Any) -> str:
+    """Return a value on one line; one that is long, only by its kind."""
     if isinstance(value, str):
         return clean_line(value, _MOST_TEXT)
-    if value is None or isinstance(value, bool | int | float):
-        return str(value)
-    if isinstance(value, list) and len(value) <= 8 and all(isinstance(one, bool | int | float) for one in value):
-        return ", ".join(map(str, value))
-    return _kind(value)
+    parts = _parts(value)
+    if parts is not None and not (len(parts) <= _MOST_PARTS and all(map(_is_single, parts))):
+        return _kind(value)
+    if isinstance(value, list):
+        return ", ".join(map(text_of, value))
+    return _kind(value) if isinstance(value, bytes | dict) else clean_line(text_of(value), _MOST_TEXT)
+
+
+def _parts(value: Any) -> list[Any] | None:
+    match value:
+        case list():
+            return value
+        case Items():
+            return value.values
+        case Pairs():
+            return [part for pair in value.values for part in pair]
+        case Record():
+            return list(value.fields.values())
+        case _:
+            return None
+
+
+def _is_single(value: Any) -> bool:
+    return _parts(value) is None and not isinstance(value, str | bytes | dict)

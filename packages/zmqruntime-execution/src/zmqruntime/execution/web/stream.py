@@ -16,7 +16,7 @@ from zmqruntime.execution.clean import clean_line
 from zmqruntime.execution.text import duration
 from zmqruntime.execution.web.cursor import Cursor
 from zmqruntime.execution.web.machine import Machine
-from zmqruntime.execution.web.places import FoundPlace
+from zmqruntime.execution.web.places import FoundPlace, PlaceState
 from zmqruntime.execution.web.topics import Topic
 from zmqruntime.execution.web.views import Row, row_of
 from zmqruntime.execution.web.watch import ServerWatch
@@ -68,12 +68,14 @@ class ScheduleRow(msgspec.Struct, frozen=True):
 class ServerUpdate(msgspec.Struct, frozen=True):
     """A server and the executions in its list that a page lacks; ``order`` has the ids of all, None if unchanged.
 
+    ``heard`` is when what is shown was known, if the server does not answer now; None if it does, or has ended.
     ``is_known`` says whether the executions could be read: if not, the page does not say that there are none.
     """
 
     key: str
     state: str
     trouble: str
+    heard: float | None
     from_disk: bool
     is_known: bool
     server: str
@@ -168,10 +170,11 @@ class PageStream:
         follow, listed = watch.follow_of(execution_id), watch.listed(execution_id)
         if follow is None or not follow.is_ready:
             return
-        state = (follow, follow.version, listed)
+        is_silent = watch.state is PlaceState.SILENT
+        state = (follow, follow.version, listed, is_silent)
         if state != self._sent_execution:
             self._sent_execution = state
-            update = follow.since(self._cursor, listed)
+            update = follow.since(self._cursor, listed, estimates=not is_silent)
             self._cursor = follow.cursor
             yield _message("execution", update, str(self._cursor))
 
@@ -204,7 +207,8 @@ def _listed_row(watch: ServerWatch, entry: ExecutionSnapshot, now: float) -> Row
     follow = watch.follow_of(entry.execution_id) if entry.status.is_working else None
     if follow is None:
         return row_of(entry)
-    return row_of(entry, follow.percent, follow.remaining_seconds(now))
+    left = None if watch.state is PlaceState.SILENT else follow.remaining_seconds(now)
+    return row_of(entry, follow.percent, left)
 
 
 def _server_row(found: FoundPlace) -> ServerRow:
@@ -230,6 +234,7 @@ def _server_update(watch: ServerWatch, order: list[str] | None, rows: list[Row])
         key=watch.place.key,
         state=watch.state.value,
         trouble=clean_line(watch.trouble or ("" if status is None else status.trouble)),
+        heard=watch.heard or None if watch.state is PlaceState.SILENT else None,
         from_disk=watch.client is None and status is not None,
         is_known=status is not None,
         server="" if server is None else clean_line(server.server),

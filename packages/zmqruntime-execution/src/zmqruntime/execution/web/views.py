@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from zmqruntime.execution.clean import clean, clean_line
+from zmqruntime.execution.executor.opened import is_failure
 from zmqruntime.execution.progress.values import AxisProgress, PlateProgress
 from zmqruntime.messages import ExecutionSnapshot, LogLine, ProgressUpdate
 
@@ -151,7 +152,7 @@ def head_of(
         resumable=snapshot.resumable,
         cpu_seconds=snapshot.cpu_seconds,
         peak_memory=snapshot.peak_memory_bytes,
-        result_bytes=snapshot.result_bytes,
+        result_bytes=None if is_failure(snapshot) else snapshot.result_bytes,
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import time
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ from zmqruntime.execution.web.places import Place, PlaceState
 from zmqruntime.execution.web.stored import StoredReader
 from zmqruntime.execution.web.topics import Topic
 from zmqruntime.messages import ExecutionSnapshot, PongResponse, StatusRequest, StatusResponse
+from zmqruntime.standing import SILENT_WORDS
 
 __all__ = ["MOST_FOLLOWED", "ServerWatch"]
 
@@ -48,6 +50,7 @@ class ServerWatch:
         trouble: why it does not, or what else is wrong; empty if nothing is.
         server: its identity, while it answers.
         status: its executions; None before the first answer.
+        heard: when it last answered, or changed what it has on disk, in seconds since the epoch; 0 before either.
         looked: set once it has answered, or its executions were read from disk, or neither was possible.
     """
 
@@ -58,6 +61,7 @@ class ServerWatch:
         self.trouble = ""
         self.server: PongResponse | None = None
         self.status: StatusResponse | None = None
+        self.heard = 0.0
         self.looked = asyncio.Event()
         self.version = 0
         self._client: AsyncExecutionClient | None = None
@@ -155,9 +159,12 @@ class ServerWatch:
     async def _ask(self, client: AsyncExecutionClient) -> None:
         try:
             request = StatusRequest(limit=_ENDED_LISTED)
-            self._put(PlaceState.RUNNING, "", await client.request(request, StatusResponse, _ANSWER_SECONDS))
-        except RequestTimeoutError as error:
-            self._put(PlaceState.SILENT, client.client.standing.text or str(error), self.status)
+            status = await client.request(request, StatusResponse, _ANSWER_SECONDS)
+            self.heard = time.time()
+            self._put(PlaceState.RUNNING, "", status)
+        except RequestTimeoutError:
+            text = f"the server on port {self.place.port} does not answer: {SILENT_WORDS}"
+            self._put(PlaceState.SILENT, text, self.status)
 
     async def _leave(self, state: PlaceState, trouble: str) -> None:
         """Without a connection, show what is on disk."""
@@ -166,6 +173,7 @@ class ServerWatch:
         try:
             if reader is not None:
                 status = await asyncio.to_thread(reader.status, _ENDED_LISTED)
+                self.heard = max(self.heard, self.place.changed_at)
             elif state is PlaceState.ENDED and not trouble:
                 trouble = "the server has left no executions on this machine"
         except RequestRefusedError as error:

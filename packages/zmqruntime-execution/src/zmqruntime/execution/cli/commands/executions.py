@@ -16,6 +16,8 @@ from zmqruntime.execution.cli.ids import find_id
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.sources import Source, interrupted_in, reading, reading_or_none
 from zmqruntime.execution.client.client import ExecutionClient
+from zmqruntime.execution.executor.opened import is_failure, open_value
+from zmqruntime.execution.executor.shown import text_of
 from zmqruntime.execution.progress.values import PlateProgress
 from zmqruntime.execution.text import duration, moment, one_line, plural, size, table
 from zmqruntime.messages import ExecutionSnapshot, StatusResponse
@@ -193,8 +195,10 @@ def _moment_or_none(seconds: float | None) -> str | None:
 
 
 def _result(execution: ExecutionSnapshot) -> str | None:
+    if is_failure(execution):
+        return None
     if execution.result is not None:
-        return _shortened(repr(execution.result))
+        return _shortened(text_of(open_value(execution.result)))
     return None if execution.result_bytes is None else f"{size(execution.result_bytes)}, for a program to fetch"
 
 

@@ -21,8 +21,9 @@ def list_servers(output: Output) -> int:
             output.line(line)
     if any(entry.state is ServerState.STALE for entry in found):
         output.line("stale: its server was killed; there is nothing to do, the next server there replaces the files.")
-    if any(entry.state is ServerState.SILENT for entry in found):
-        output.line("silent: something listens there but does not answer as a server; see 'zmqruntime doctor'.")
+    for entry in found:
+        if entry.state is ServerState.SILENT:
+            output.line(f"silent: {entry.trouble}.")
     return output.document({"servers": [_plain(entry) for entry in found]})
 
 
@@ -55,6 +56,7 @@ def _plain(entry: FoundServer) -> dict[str, object]:
         "port": entry.port,
         "host": entry.host,
         "state": entry.state,
+        "trouble": entry.trouble,
         "server": entry.server,
         "running": None if work is None else work.running,
         "queued": None if work is None else work.queued,

@@ -90,13 +90,19 @@ def _submitted(executor: Any, function: Any, arguments: SubmitArguments, options
 
 
 def _show_result(future: Any, document: dict[str, object], output: Output) -> int:
+    from zmqruntime.execution.executor.opened import open_value  # noqa: PLC0415 - as above
+    from zmqruntime.execution.executor.shown import json_of  # noqa: PLC0415
+    from zmqruntime.execution.executor.values import Values  # noqa: PLC0415
+
     try:
         result = future.result()
     except Exception as error:  # noqa: BLE001 - whatever the function raises
         text = f"{type(error).__name__}: {error}"
         return output.document(document, CommandError(ErrorKind.REFUSED, text, ExitCode.FAILED))
     output.line(repr(result))
-    return output.document({**document, "result": result})
+    if not output.as_json:
+        return output.document(document)
+    return output.document({**document, "result": json_of(open_value(Values().to_wire(result)))})
 
 
 def _function(reference: str) -> Any:

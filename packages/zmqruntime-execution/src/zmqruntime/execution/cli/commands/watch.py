@@ -1,5 +1,6 @@
 """``watch``: the progress of an execution until it has ended, on one line; and progress as text for other commands."""
 
+import math
 import sys
 import threading
 import time
@@ -74,7 +75,7 @@ def running_lines(client: ExecutionClient, executions: list[ExecutionSnapshot]) 
 
 def progress_text(progress: PlateProgress, now: float) -> str:
     """Return how far an execution is: ``37 %, 3 min 5 s, about 8 min left``."""
-    share = f"{progress.percent:.0f} %, " if progress.percent else ""
+    share = f"{math.floor(progress.percent)} %, " if progress.percent else ""
     return share + timing(progress.elapsed_seconds(now), progress.remaining_seconds(now))
 
 

@@ -20,6 +20,20 @@ export async function act(session, server, request) {
   }
 }
 
+// A handler for a button, which can't be pressed again while what it does is under way.
+export function once(handler) {
+  return async (event) => {
+    const button = event.currentTarget;
+    if (button.disabled) return;
+    button.disabled = true;
+    try {
+      await handler();
+    } finally {
+      button.disabled = false;
+    }
+  };
+}
+
 export function ask(question, yes) {
   return new Promise((resolve) => {
     const dialog = el("dialog", { "aria-label": question },

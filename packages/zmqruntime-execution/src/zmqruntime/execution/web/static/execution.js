@@ -1,6 +1,6 @@
 // One execution: its progress, panels of other packages, its log and its result.
 
-import { act, ask } from "./actions.js";
+import { act, ask, once } from "./actions.js";
 import { AxesView } from "./axes.js";
 import { el, note, progressBar, setClass, setHidden, setText } from "./dom.js";
 import * as dom from "./dom.js";
@@ -36,8 +36,8 @@ export class ExecutionView {
     this.title = el("h1", { text: this.place.execution.slice(0, 12) });
     this.state = el("span");
     this.about = el("p", { class: "quiet small" });
-    this.cancel = el("button", { class: "danger", text: "Cancel", hidden: true, onclick: () => this.onCancel() });
-    this.retry = el("button", { text: "Run again", hidden: true, onclick: () => this.onRetry() });
+    this.cancel = el("button", { class: "danger", text: "Cancel", hidden: true, onclick: once(() => this.onCancel()) });
+    this.retry = el("button", { text: "Run again", hidden: true, onclick: once(() => this.onRetry()) });
     this.bar = progressBar(true);
     this.words = el("p", { class: "quiet" });
     this.facts = new Facts();
@@ -62,7 +62,9 @@ export class ExecutionView {
     setText(this.trouble, said);
     setHidden(this.trouble, !said);
     this.isUp = data.state !== "ended";
+    this.heard = data.heard;
     this.showActions();
+    this.tick();
   }
 
   showExecution(update) {
@@ -116,10 +118,11 @@ export class ExecutionView {
     if (row.status === "queued") {
       parts.push(row.waits || (row.place === undefined || row.place === null ? "waiting" : row.place === 0 ? "next to run" : `${row.place} before it`));
     } else if (row.started) {
-      const now = Date.now() / 1000 - this.skew;
+      const now = this.heard ?? Date.now() / 1000 - this.skew;
       parts.push(duration(row.seconds ?? Math.max(0, (row.ended ?? now) - row.started)));
-      if (row.left !== undefined && row.left !== null) parts.push(about(Math.max(0, row.left - (now - this.head.now))));
+      if (!this.heard && row.left !== undefined && row.left !== null) parts.push(about(Math.max(0, row.left - (now - this.head.now))));
     }
+    if (this.heard && !ENDED.has(row.status)) parts.push(`last known ${duration(Math.max(0, Date.now() / 1000 - this.skew - this.heard))} ago`);
     if (!ENDED.has(row.status) && row.status !== "queued") parts.push(this.head.step, this.head.message);
     setText(this.words, parts.filter(Boolean).join(" · "));
   }
@@ -152,7 +155,7 @@ export class ExecutionView {
 
   async onCancel() {
     if (await ask(`Cancel ${this.head.row.name}? It stops at its next check; what it has done is kept.`, "Cancel it")) {
-      act(this.session, this.place.server, { action: "cancel", execution: this.place.execution });
+      await act(this.session, this.place.server, { action: "cancel", execution: this.place.execution });
     }
   }
 
@@ -180,7 +183,7 @@ function factsOf(head) {
   if (counts.cancelled) facts.push(["Cancelled", counts.cancelled.toLocaleString("en")]);
   if (head.cpu_seconds !== null) facts.push(["Processor time", duration(head.cpu_seconds)]);
   if (head.peak_memory) facts.push(["Peak memory", size(head.peak_memory)]);
-  if (head.result_bytes !== null) facts.push(["Result", size(head.result_bytes)]);
+  if (head.result_bytes !== null && row.status === "complete") facts.push(["Result", size(head.result_bytes)]);
   return facts;
 }
 

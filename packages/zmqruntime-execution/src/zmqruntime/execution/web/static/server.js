@@ -1,6 +1,6 @@
 // One server: what it is running, its queue, and what has ended, in pages and by search.
 
-import { act } from "./actions.js";
+import { act, once } from "./actions.js";
 import { el, KeyedList, note, setClass, setHidden, setText } from "./dom.js";
 import { moment } from "./format.js";
 import { reason } from "./live.js";
@@ -18,7 +18,7 @@ export class ServerView {
     this.state = el("span");
     this.what = el("p", { class: "quiet small" });
     this.trouble = el("p", { class: "trouble", hidden: true });
-    this.pause = el("button", { hidden: true, onclick: () => this.onPause() });
+    this.pause = el("button", { hidden: true, onclick: once(() => this.onPause()) });
     root.append(
       el("div", { class: "head" }, el("h1", { text: this.key }), this.state, el("span", { class: "spring" }), this.pause),
       this.what, this.trouble);
@@ -60,7 +60,7 @@ export class ServerView {
     const identity = data.server ? `${data.server} ${data.version}, process ${data.pid}, ${data.workers} worker${data.workers === 1 ? "" : "s"}` : "";
     setText(this.what, data.from_disk ? "The server does not answer now; this is what is on its disk." : identity);
     if (data.state === "ended" && data.from_disk) setText(this.what, "The server has ended; this is what it has left on disk.");
-    const said = [data.trouble, data.paused ? "The queue is paused: nothing more is started." : "", data.draining ? "The queue accepts nothing more." : ""];
+    const said = [data.trouble, data.heard ? `What is shown was known at ${moment(data.heard)}.` : "", data.paused ? "The queue is paused: nothing more is started." : "", data.draining ? "The queue accepts nothing more." : ""];
     setText(this.trouble, said.filter(Boolean).join(" "));
     setHidden(this.trouble, !this.trouble.textContent);
     setHidden(this.pause, !this.session.actions || data.state === "ended");
@@ -82,7 +82,7 @@ export class ServerView {
       const words = el("span", { class: "quiet small", text: ` ${parts.filter(Boolean).join(", ")}` });
       const button = this.session.actions ? el("button", {
         text: queue.paused ? "Resume" : "Pause", "aria-label": `${queue.paused ? "Resume" : "Pause"} queue ${queue.name}`,
-        onclick: () => act(this.session, this.key, { action: queue.paused ? "resume" : "pause", queue: queue.name }),
+        onclick: once(() => act(this.session, this.key, { action: queue.paused ? "resume" : "pause", queue: queue.name })),
       }) : null;
       return el("span", { class: "queue" }, el("b", { text: queue.name }), words, button);
     }));
@@ -108,7 +108,7 @@ export class ServerView {
   }
 
   onPause() {
-    act(this.session, this.key, { action: this.paused ? "resume" : "pause" });
+    return act(this.session, this.key, { action: this.paused ? "resume" : "pause" });
   }
 
   close() {
