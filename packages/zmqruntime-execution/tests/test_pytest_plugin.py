@@ -93,8 +93,8 @@ def start_tests(folder: Path, tests: str, *options: str) -> "subprocess.Popen[st
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     command = [sys.executable, "-m", "pytest", *plugged, *options, str(folder)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
+    out = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, stdout=out, stderr=subprocess.STDOUT)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are found by what they have in their environment")
