@@ -60,9 +60,9 @@ def test_of_many_executions_the_failed_and_running_ones_are_shown() -> None:
     assert tasks_text([]).splitlines()[0] == "no tasks"
 
 
-def test_watch_shows_tasks_until_they_have_ended(isolated_home: Path) -> None:
+def check_watch_shows_tasks_until_they_have_ended(name: str) -> None:
     screen = Screen()
-    with Executor("watched", max_workers=2, persistent=False) as executor:
+    with Executor(name) as executor:
         futures: list[TaskFuture[Any]] = [executor.submit(functions.add, number) for number in range(30)]
         futures.append(executor.submit(functions.fail, "bad"))
         watch(futures, output=screen)
@@ -71,7 +71,7 @@ def test_watch_shows_tasks_until_they_have_ended(isolated_home: Path) -> None:
         assert "ValueError: bad" in screen.last
         assert len(screen.pictures) >= 2
         assert "ValueError: bad" in futures[-1]._repr_html_()
-        assert "1 failed, 30 complete" in executor.executions()._repr_html_()
+        assert "1 failed, 33 complete" in executor.executions()._repr_html_()
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def cell_of(notebook: Any, number: int) -> str:
     return json.dumps(notebook.cells[number].outputs)
 
 
-def test_an_interrupted_cell_cancels_what_it_submitted_and_nothing_else(isolated_home: Path, tmp_path: Path) -> None:
+def test_tasks_of_a_kernel_and_what_an_interrupted_cell_cancels(isolated_home: Path, tmp_path: Path) -> None:
     setup = f"""
 import sys; sys.path.insert(0, {str(Path(functions.__file__).parent)!r})
 from task_functions import add, hold
@@ -115,7 +115,9 @@ watch(futures)
     async def execute() -> None:
         client = NotebookClient(notebook, timeout=200)
         async with client.async_setup_kernel():
-            for number in range(3):
+            await client.async_execute_cell(notebook.cells[0], 0)
+            await asyncio.to_thread(check_watch_shows_tasks_until_they_have_ended, "cells")
+            for number in (1, 2):
                 await client.async_execute_cell(notebook.cells[number], number)
             cell = asyncio.create_task(client.async_execute_cell(notebook.cells[3], 3))
             while not cell.done() and not (tmp_path / "second.runs").exists():

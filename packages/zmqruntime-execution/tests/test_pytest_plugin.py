@@ -11,6 +11,7 @@ import pytest
 import task_functions
 
 from zmqruntime.execution.home_keeper import processes_of
+from zmqruntime.execution.testing import TaskServer
 
 TESTS = """
 import os
@@ -60,18 +61,11 @@ def test_the_next_test_in_place_knows_none_of_them(inline_executor):
 def test_or_on_a_server(task_server):
     assert of_module.submit(functions.pid).result(60) != os.getpid()
     assert len(of_module.executions()) == 1
-"""
-
-KILLED = """
-from pathlib import Path
-
-import task_functions as functions
 
 
 def test_that_is_killed(task_executor, task_server):
     future = task_executor.submit(functions.stubborn)
     next(event for event in future.events() if getattr(event, "text", ""))
-    Path(__file__).with_name("home").write_text(str(task_server.home))
     print("runs", flush=True)
     future.result()
 """
@@ -99,26 +93,19 @@ def start_tests(folder: Path, tests: str, *options: str) -> "subprocess.Popen[st
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     command = [sys.executable, "-m", "pytest", *plugged, *options, str(folder)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
-
-
-def test_the_fixtures_in_a_test_run_of_a_user(isolated_home: Path, tmp_path: Path) -> None:
-    with start_tests(tmp_path, TESTS) as run:
-        output, _ = run.communicate(timeout=250)
-    assert run.returncode == 0, output
-    assert "5 passed" in output
-    assert list(isolated_home.iterdir()) == [], "the home of the user is as it was"
-    home = Path((tmp_path / "home").read_text())
-    assert not processes_of(home), "its servers have ended"
-    assert not home.exists()
+    out = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, stdout=out, stderr=subprocess.STDOUT)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are found by what they have in their environment")
-def test_nothing_is_left_of_a_killed_test_run(isolated_home: Path, tmp_path: Path) -> None:
-    with start_tests(tmp_path, KILLED, "--capture=no") as run:
+def test_the_fixtures_in_a_test_run_that_is_killed(isolated_home: Path, tmp_path: Path) -> None:
+    with start_tests(tmp_path, TESTS, "--capture=no") as run:
         assert run.stdout is not None
-        assert any(line.endswith("runs\n") for line in run.stdout)
+        output = ""
+        while not output.endswith("runs\n"):
+            line = run.stdout.readline()
+            assert line, output
+            output += line
         home = Path((tmp_path / "home").read_text())
         left = psutil.Process(run.pid).children(recursive=True)
         assert {process.pid for process in processes_of(home)} <= {process.pid for process in left}
@@ -126,3 +113,17 @@ def test_nothing_is_left_of_a_killed_test_run(isolated_home: Path, tmp_path: Pat
     _, alive = psutil.wait_procs(left, 120)
     assert not alive
     assert not home.exists()
+    assert output.startswith("....."), "the earlier tests have passed"
+    assert list(isolated_home.iterdir()) == [], "the home of the user is as it was"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are found by what they have in their environment")
+def test_a_temporary_home_ends_with_its_block() -> None:
+    with TaskServer() as server:
+        environment = {**os.environ, "HOME": str(server.home)}
+        command = [sys.executable, "-c", "input()"]
+        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:
+            assert [found.pid for found in server.processes()] == [process.pid]
+            server.__exit__()
+            assert process.wait(60) != 0
+    assert not server.home.exists()
