@@ -52,7 +52,9 @@ def test_a_script_without_a_receiver_says_what_to_do() -> None:
         status, _, err = end_of(process)
     assert status == 1
     assert f"no receiver was found on port {PORT} within 0.1 s; start one, for example with receive({PORT})" in err
-    assert f"at the end of the program: 1 of 1 arrays were not taken on port {PORT} within 0.1 s" in err
+    assert (
+        f"at the end of the program: 1 of 1 arrays were not confirmed by a receiver on port {PORT} within 0.1 s" in err
+    )
 
 
 @posix_only

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from zmqruntime.config import ZMQConfig
+from zmqruntime.streaming.checks import checked_port
 from zmqruntime.streaming.sender import Sender
 from zmqruntime.streaming.wire import ViewerPort
 
@@ -84,7 +85,7 @@ def send(
         StreamTimeoutError: there is no receiver, or it did not make room in time.
         StreamingError: any other error of :meth:`Sender.send`.
     """
-    sender = _open_senders.get(_Destination(int(port), host, name, latest, config, os.getpid()))
+    sender = _open_senders.get(_Destination(checked_port(port, config), host, name, latest, config, os.getpid()))
     if not latest and not sender.is_connected:
         sender.wait_connected(timeout)
     sender.send(array, **meta)
