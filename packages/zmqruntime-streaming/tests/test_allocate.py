@@ -96,10 +96,10 @@ def test_an_image_for_a_viewer_stays_as_it_was_sent() -> None:
 
 
 @pytest.mark.parametrize("shape", [-1, (-1,), (3, -2), 2.5, (2.5, 2), "ab", None, True])
-def test_a_shape_that_is_none_is_refused(shape: Any) -> None:
+def test_a_shape_that_is_not_one_is_refused(shape: Any) -> None:
     with ImageStream(PORT, shared_memory=False) as stream:
         with pytest.raises(ValueError, match="is not the shape of an array; give whole numbers from 0"):
             stream.allocate(shape, np.float64)
-        assert stream.allocate((np.int64(2), 0), "f8").shape == (2, 0)
+        assert stream.allocate([2, 0], "f8").shape == (2, 0)
         with pytest.raises(ArrayTooLargeError):
             stream.allocate(2**62, "f8")

@@ -72,6 +72,32 @@ def test_ctrl_c_ends_a_wait(opened: str, wait: str) -> None:
     assert "ResourceWarning" not in err
 
 
+def test_a_script_that_flushes_fails_if_something_was_not_confirmed() -> None:
+    code = f"send(np.zeros(3), {PORT}, timeout=30); flush(0.1)"
+    with receive(PORT, timeout=30) as receiver, program(code) as process:  # it is there, but takes nothing
+        while process.poll() is None and "1 of 1" not in (line := process.stderr.readline() if process.stderr else ""):
+            pass
+        assert f"StreamTimeoutError: 1 of 1 arrays were not confirmed by a receiver on port {PORT}" in line
+        receiver.take()  # it may still be delivered: the rest of the program's end waits for it
+        assert end_of(process)[0] == 1
+
+
+@posix_only
+def test_ctrl_c_at_the_end_of_a_script_says_what_was_not_confirmed() -> None:
+    code = (
+        "class Telling(Sender):\n    def flush(self, timeout=None): print('go', flush=True); super().flush(timeout)\n"
+        f"Telling({PORT}, timeout=60).send(np.zeros(3))"
+    )
+    with program(code) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "go\n"
+        process.send_signal(signal.SIGINT)
+        _, _, err = end_of(process)
+    assert err == (
+        f"interrupted at the end of the program: 1 of 1 arrays were not confirmed by a receiver on port {PORT}\n"
+    )
+
+
 @posix_only
 def test_what_a_killed_receiver_did_not_take_goes_to_the_next() -> None:
     code = f"receiver = receive({PORT}); print(*(receiver.get()[1]['number'] for _ in range(5)), flush=True); input()"

@@ -181,6 +181,18 @@ class Sender:
                 f"{self.port} within {seconds:g} s; check that it is running and not stuck, or raise the timeout"
             ) from error
 
+    def check_failed(self) -> None:
+        """Check that the receiver could read everything that it has taken.
+
+        Raises:
+            StreamingError: it could not.
+        """
+        failed = self._stream.counts.failed
+        if failed:
+            raise StreamingError(
+                f"the receiver on port {self.port} could not read {failed} arrays; the reason is in its log"
+            )
+
     def close(self) -> None:
         """Wait until everything was delivered, then close. With ``latest``, wait for a connected receiver only.
 
@@ -198,7 +210,7 @@ class Sender:
             return
         try:
             self.flush()
-            self._check_failed()
+            self.check_failed()
         finally:
             self._end(0.0)
 
@@ -210,13 +222,6 @@ class Sender:
             self.close()
         else:
             self._end(_REST_SECONDS)
-
-    def _check_failed(self) -> None:
-        failed = self._stream.counts.failed
-        if failed:
-            raise StreamingError(
-                f"the receiver on port {self.port} could not read {failed} arrays; the reason is in its log"
-            )
 
     def _end(self, wait: float) -> None:
         self._is_closed = True

@@ -93,7 +93,7 @@ class ImageStream:
         self._timeout = checked_seconds(timeout)
         self._sender = StreamEngine(address, self.policy, budget, shared_memory, compression, repeat)
         self._loans = Loans(self._sender.give_back_later, self._sender.let_go_later)
-        atexit.register(self.close)
+        atexit.register(self._close_at_exit)
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
@@ -293,7 +293,7 @@ class ImageStream:
         """Give a connected viewer ``wait`` seconds to show the rest, then close. Can be called more than once."""
         self._sender.wait_until(lambda: self._sender.backlog.is_idle or self._sender.welcome is None, wait)
         self._sender.close()
-        atexit.unregister(self.close)
+        atexit.unregister(self._close_at_exit)
 
     def __enter__(self) -> Self:
         return self
@@ -347,6 +347,12 @@ class ImageStream:
                 f"an array of {nbytes:,} bytes is more than half of the stream's memory budget of "
                 f"{self._sender.pool.budget:,}; create the stream with memory_budget={2 * nbytes:_}, or send parts"
             )
+
+    def _close_at_exit(self) -> None:
+        try:
+            self.close()
+        except KeyboardInterrupt:  # it is impatient: what was not shown will not be
+            self.close(0.0)
 
     def _command(self, action: ViewerAction, arguments: dict[str, Any], timeout: float | None) -> Any:
         return self._sender.command(action, arguments, self._timeout if timeout is None else timeout)
