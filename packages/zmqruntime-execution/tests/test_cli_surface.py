@@ -53,7 +53,7 @@ def bind(isolated_home: Path) -> Iterator[Callable[[str], socket.socket]]:
     yield bind
     for listener, path in bound:
         listener.close()
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def test_help_teaches_every_command(here: Here, command: Command) -> None:
@@ -133,7 +133,7 @@ def test_without_a_server_each_command_says_so_and_starts_none(here: Here, isola
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no socket files here")
-def test_list_finds_what_is_stale_or_silent_and_touches_nothing(
+def test_list_finds_what_is_stale_or_silent_and_stop_removes_only_the_former(
     here: Here, start_command: StartCommand, bind: Callable[[str], socket.socket], isolated_home: Path
 ) -> None:
     assert json.loads(here("list", "--json")[1]) == {"servers": [], "exit_code": 0}
@@ -164,6 +164,11 @@ def test_list_finds_what_is_stale_or_silent_and_touches_nothing(
     assert "\nsilent: " in for_people[0]
     assert [process.returncode for process in started] == [0, 0, 2]
     assert "does not answer as a server of foreign" in status[1]
+    assert "the files of one that was killed have been removed" in here("stop", "--app", "half", "--port", "8800")[1]
+    left = sorted(isolated_home.rglob("*.sock"))
+    assert left == [path for path in before if path.suffix == ".sock" and path.name != "zmq-8800.sock"]
+    assert here("stop", "--app", "foreign")[0] != 0
+    assert sorted(isolated_home.rglob("*.sock")) == left
 
 
 def test_nothing_heavy_is_loaded() -> None:

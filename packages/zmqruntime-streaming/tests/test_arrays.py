@@ -250,7 +250,9 @@ def test_every_array_waits_within_the_budget_and_arrives_in_order() -> None:
         kept = sender.counts.sent
         assert kept == 5
         assert sender.counts.memory_bytes <= 4_000_000
-        with pytest.raises(StreamTimeoutError, match=f"{kept} of {kept} arrays were not taken on port {PORT}"):
+        with pytest.raises(
+            StreamTimeoutError, match=f"{kept} of {kept} arrays were not confirmed by a receiver on port {PORT}"
+        ):
             sender.flush()
         with receive(PORT, timeout=20) as receiver:
             assert [receiver.get()[0][0, 0] for _ in range(kept)] == list(range(kept))
@@ -261,7 +263,7 @@ def test_every_array_waits_within_the_budget_and_arrives_in_order() -> None:
 def test_closing_waits_for_delivery_and_says_what_is_lost() -> None:
     sender = Sender(PORT, timeout=0.05)
     sender.send(np.zeros(3))
-    with pytest.raises(StreamTimeoutError, match="1 of 1 arrays were not taken"):
+    with pytest.raises(StreamTimeoutError, match="1 of 1 arrays were not confirmed"):
         sender.close()
     sender.close()
     with pytest.raises(ClosedError):

@@ -52,7 +52,9 @@ def test_a_script_without_a_receiver_says_what_to_do() -> None:
         status, _, err = end_of(process)
     assert status == 1
     assert f"no receiver was found on port {PORT} within 0.1 s; start one, for example with receive({PORT})" in err
-    assert f"at the end of the program: 1 of 1 arrays were not taken on port {PORT} within 0.1 s" in err
+    assert (
+        f"at the end of the program: 1 of 1 arrays were not confirmed by a receiver on port {PORT} within 0.1 s" in err
+    )
 
 
 @posix_only
@@ -68,6 +70,32 @@ def test_ctrl_c_ends_a_wait(opened: str, wait: str) -> None:
         _, out, err = end_of(process)
     assert (out, err) in (("end\n", ""), ("", err))  # it may have come between the print and the try
     assert "ResourceWarning" not in err
+
+
+def test_a_script_that_flushes_fails_if_something_was_not_confirmed() -> None:
+    code = f"send(np.zeros(3), {PORT}, timeout=30); flush(0.1)"
+    with receive(PORT, timeout=30) as receiver, program(code) as process:  # it is there, but takes nothing
+        while process.poll() is None and "1 of 1" not in (line := process.stderr.readline() if process.stderr else ""):
+            pass
+        assert f"StreamTimeoutError: 1 of 1 arrays were not confirmed by a receiver on port {PORT}" in line
+        receiver.take()  # it may still be delivered: the rest of the program's end waits for it
+        assert end_of(process)[0] == 1
+
+
+@posix_only
+def test_ctrl_c_at_the_end_of_a_script_says_what_was_not_confirmed() -> None:
+    code = (
+        "class Telling(Sender):\n    def flush(self, timeout=None): print('go', flush=True); super().flush(timeout)\n"
+        f"Telling({PORT}, timeout=60).send(np.zeros(3))"
+    )
+    with program(code) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "go\n"
+        process.send_signal(signal.SIGINT)
+        _, _, err = end_of(process)
+    assert err == (
+        f"interrupted at the end of the program: 1 of 1 arrays were not confirmed by a receiver on port {PORT}\n"
+    )
 
 
 @posix_only

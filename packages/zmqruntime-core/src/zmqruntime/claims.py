@@ -6,9 +6,9 @@ import msgspec
 
 from zmqruntime.config import ZMQConfig
 from zmqruntime.lock import FileLock
-from zmqruntime.transport import prepare_private_dir
+from zmqruntime.transport import prepare_private_dir, remove_ipc_socket
 
-__all__ = ["Claim", "ClaimedPort", "find_claims", "lock_path"]
+__all__ = ["Claim", "ClaimedPort", "claimant", "find_claims", "lock_path", "remove_stale"]
 
 _MAX_BYTES = 4096
 
@@ -62,6 +62,15 @@ def lock_path(config: ZMQConfig, port: int) -> Path:
     return config.home / config.ipc_socket_dir / f"{config.ipc_socket_prefix}-{port}.lock"
 
 
+def claimant(config: ZMQConfig, port: int) -> str:
+    """Describe the process of the server whose lock file of a port is held; empty if the file does not say it."""
+    try:
+        claim = msgspec.json.decode(lock_path(config, port).read_bytes()[:_MAX_BYTES], type=Claim)
+    except (OSError, msgspec.MsgspecError):  # unreadable while locked, on Windows, or from an earlier release
+        return ""
+    return f"process {claim.pid}"
+
+
 def find_claims(folder: Path) -> list[Claim]:
     """Return the servers whose lock files in ``folder`` are held, without changing anything."""
     found = []
@@ -76,3 +85,17 @@ def find_claims(folder: Path) -> list[Claim]:
             continue
         found.append(claim)
     return found
+
+
+def remove_stale(config: ZMQConfig, port: int) -> bool:
+    """Remove the socket files that a killed server has left, unless one is running there; return whether there were."""
+    path = lock_path(config, port)
+    if not path.parent.is_dir():
+        return False
+    lock = FileLock(path)
+    if not lock.acquire(timeout=0):
+        return False
+    try:
+        return sum(remove_ipc_socket(each, config) for each in (port, port + config.control_port_offset)) > 0
+    finally:
+        lock.release()

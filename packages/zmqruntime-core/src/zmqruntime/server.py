@@ -27,7 +27,7 @@ from zmqruntime.base_messages import (
     PongResponse,
     ShutdownRequest,
 )
-from zmqruntime.claims import Claim, ClaimedPort
+from zmqruntime.claims import Claim, ClaimedPort, claimant
 from zmqruntime.codec import Decoder, clean_text, encode, encode_given
 from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.exceptions import ClosedError, ConfigurationError, MessageError, PortInUseError, ZMQRuntimeError
@@ -287,8 +287,10 @@ class ZMQServer:
         )
         self._claim = ClaimedPort(self.config, claim)
         if not self._claim.acquire(timeout=_CLAIM_SECONDS):
+            holder = claimant(self.config, self.port)
             raise PortInUseError(
-                f"port {self.port} already has a {self.config.app_name} server; stop it or choose another port"
+                f"port {self.port} already has a {self.config.app_name} server{holder and f' ({holder})'}; stop it or "
+                "choose another port"
             )
         stack.callback(self._claim.release)
         self.loop.call_later(_LOOK_SECONDS, self._look_after_files)

@@ -31,7 +31,7 @@ from zmqruntime.streaming.process_manager import VisualizerProcessManager
 from zmqruntime.streaming.receiver import Receiver, receive
 from zmqruntime.streaming.segments import sweep_segments
 from zmqruntime.streaming.sender import Sender
-from zmqruntime.streaming.sending import send
+from zmqruntime.streaming.sending import flush, send
 from zmqruntime.streaming.server import StreamingVisualizerServer
 from zmqruntime.streaming.stream import ImageStream, StreamCounts
 from zmqruntime.streaming.wire import Position, ViewerPort
@@ -66,6 +66,7 @@ __all__ = [
     "VisualizerProcessManager",
     "decode_array",
     "encode_array",
+    "flush",
     "receive",
     "send",
     "sweep_segments",

@@ -167,6 +167,10 @@ class StreamEngine:
         """Release a block; can be called at any time, including by the garbage collector."""
         self._loop.call_soon(lambda: self._give_back(block))
 
+    def let_go_later(self, block: Block) -> None:
+        """Note that the program has no more arrays on a block that it sent; can be called at any time, too."""
+        self._loop.call_soon(lambda: self._let_go(block))
+
     def command(self, action: ViewerAction, arguments: dict[str, Any], timeout: float) -> Sequence[zmq.Frame]:
         """Send a command to the viewer.
 
@@ -231,6 +235,11 @@ class StreamEngine:
     def _give_back(self, block: Block) -> None:
         with self.changed:
             self.pool.give_back(block)
+            self.changed.notify_all()
+
+    def _let_go(self, block: Block) -> None:
+        with self.changed:
+            self.pool.let_go(block)
             self.changed.notify_all()
 
     # --- on the loop's thread ---------------------------------------------------------------------------------------

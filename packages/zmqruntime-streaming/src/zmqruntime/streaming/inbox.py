@@ -30,6 +30,8 @@ class SenderCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Given to your program."""
     dropped: int
     """Sent while this receiver was open, but skipped for something newer, by the sender or here."""
+    sender_ids: tuple[str, ...] = ()
+    """Those of the 1,000 senders heard from last that have this name, as in ``meta.sender_id``."""
 
 
 class ReceiverCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +66,7 @@ class _Stream:
 
     arrived: int = 0
     given: int = 0
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -104,7 +107,7 @@ class Inbox:
                 self._drop(arrival.content.layer_name, number - stream.arrived - 1)
             else:
                 stream.given = number - 1
-            stream.arrived = number
+            stream.arrived, stream.name = number, arrival.content.layer_name
             if self._latest:
                 self._supersede(arrival)
             self._arrivals.append(arrival)
@@ -136,7 +139,7 @@ class Inbox:
             _recent(self._tallies, arrival.content.layer_name, _Tally).received += 1
             self._received += 1
         arrival.ack.displayed()
-        return arrival.array, Meta(arrival.content, missed)
+        return arrival.array, Meta(arrival.content, missed, arrival.stream)
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until there is an array or it is closed; return False if neither happens within ``seconds``."""
@@ -169,12 +172,15 @@ class Inbox:
                 dropped=self._dropped,
                 waiting=len(self._arrivals),
                 senders={
-                    name: SenderCounts(received=tally.received, dropped=tally.dropped)
+                    name: SenderCounts(received=tally.received, dropped=tally.dropped, sender_ids=self._ids(name))
                     for name, tally in self._tallies.items()
                 },
             )
 
     # --- inside, with the lock held --------------------------------------------------------------------------------
+
+    def _ids(self, name: str) -> tuple[str, ...]:
+        return tuple(sender_id for sender_id, stream in self._streams.items() if stream.name == name)
 
     def _is_ready(self) -> bool:
         return self._closed or bool(self._arrivals)

@@ -47,7 +47,11 @@ class ViewerLink:
         self._on_lost = on_lost
         self._decode: Decoder[FromViewer] = Decoder(FromViewer)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._open()
+        try:
+            self._open()
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
 
     def send(self, frames: Sequence[bytes | memoryview]) -> None:
         """Send frames without copying; their memory must not change until the viewer is done with them."""

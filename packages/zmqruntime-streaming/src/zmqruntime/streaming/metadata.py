@@ -36,15 +36,17 @@ class Meta(dict[str, Any]):
 
     Attributes:
         sender: name of the sender; of an :class:`ImageStream`, the name of the layer.
+        sender_id: id of the sender, which tells senders of the same name apart.
         number: number of the array among those of its sender, from 1.
         time: when it was sent, in seconds since the epoch, by the clock of the sender.
         missed: number of arrays of this sender that were sent since the previous one given to you, but skipped.
         position: place in the layer, which an :class:`ImageStream` may give.
     """
 
-    def __init__(self, content: ImageMessage, missed: int) -> None:
+    def __init__(self, content: ImageMessage, missed: int, sender_id: str = "") -> None:
         super().__init__(content.metadata)
         self.sender: str = content.layer_name
+        self.sender_id = sender_id
         self.number: int = 0 if content.stamp is None else content.stamp.number
         self.time: float | None = None if content.stamp is None else content.stamp.time
         self.missed = missed

@@ -5,7 +5,9 @@ Not thread-safe; a stream holds its lock during every call.
 
 import mmap
 import os
+import weakref
 from dataclasses import dataclass, field
+from typing import Any
 
 from zmqruntime.streaming.segments import create_segment, remove_segment
 
@@ -24,6 +26,13 @@ class Block:
     segment: str | None = None
     reusable: bool = True
     owner_pid: int = field(default_factory=os.getpid)
+    user: "weakref.ref[Any] | None" = None
+    """The memory as the program that filled it in place sees it, which it may still read after sending it."""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the program that filled it still has arrays on it."""
+        return self.user is not None and self.user() is not None
 
     def discard(self) -> bool:
         """Remove the segment's name; its memory is freed with the last array that uses it.
@@ -58,6 +67,8 @@ class BlockPool:
         self.segments = 0
         self._free: list[Block] = []
         self._all: set[Block] = set()
+        self._read: list[Block] = []
+        """Done, but not free, as the program has arrays on them; dropped, and thereby its own, if room is needed."""
         self._mapped: list[Block] = []
         """Discarded ones whose segments could not be removed yet, on Windows."""
 
@@ -68,8 +79,7 @@ class BlockPool:
             if nbytes <= block.capacity <= 2 * nbytes + _PAGE and (block.segment is not None) == shared:
                 return self._free.pop(index)
         capacity = max(_PAGE, -(-nbytes // _PAGE) * _PAGE)
-        while self.total + capacity > self.budget and self._free:
-            self._drop(self._free.pop(0))
+        self._shrink(self.budget - capacity)
         if self.total + capacity > self.budget:
             return None
         block = self._make(capacity, shared)
@@ -79,8 +89,7 @@ class BlockPool:
 
     def adopt(self, memory: memoryview) -> Block | None:
         """Include the caller's memory in the budget while it is in use; None if there is no room."""
-        while self.total + memory.nbytes > self.budget and self._free:
-            self._drop(self._free.pop(0))
+        self._shrink(self.budget - memory.nbytes)
         if self.total + memory.nbytes > self.budget:
             return None
         block = Block(memory, memory.nbytes, reusable=False)
@@ -92,17 +101,32 @@ class BlockPool:
         """Return a block that is no longer in use."""
         if block not in self._all:
             return
-        if block.reusable:
-            self._free.append(block)
-        else:
+        if not block.reusable:
             self._drop(block)
+        elif block.is_read:
+            self._read.append(block)
+        else:
+            self._free.append(block)
+
+    def let_go(self, block: Block) -> None:
+        """Note that the program has no more arrays on a block that it sent; it is free if it was given back."""
+        if block in self._read and not block.is_read:
+            self._read.remove(block)
+            self._free.append(block)
 
     def close(self) -> None:
         """Remove all segments, including those of blocks in use."""
         for block in list(self._all):
             self._drop(block)
         self._free.clear()
+        self._read.clear()
         self._remove_mapped()
+
+    def _shrink(self, total: int) -> None:
+        """Drop blocks that nothing is sent from, until those left have the given total size, if that is possible."""
+        for spare in (self._free, self._read):
+            while self.total > total and spare:
+                self._drop(spare.pop(0))
 
     def _make(self, capacity: int, shared: bool) -> Block:
         if shared and self.segments < _MAX_SEGMENTS:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ClosedError
+from zmqruntime.streaming.checks import checked_port, checked_seconds
 from zmqruntime.streaming.display import DisplayItem
 from zmqruntime.streaming.exceptions import StreamTimeoutError
 from zmqruntime.streaming.inbox import Arrival, Inbox, ReceiverCounts
@@ -70,7 +71,7 @@ class Receiver:
 
     Raises:
         PortInUseError: another receiver, viewer or program uses the port.
-        ConfigurationError: the address cannot be used.
+        ConfigurationError: the port or the timeout is not valid, or the address cannot be used.
     """
 
     def __init__(
@@ -85,8 +86,8 @@ class Receiver:
         transport_mode: TransportMode | None = None,
         config: ZMQConfig | None = None,
     ) -> None:
-        self.port = int(port)
-        self._timeout = timeout
+        self.port = checked_port(port, config)
+        self._timeout = None if timeout is None else checked_seconds(timeout)
         self._copy = copy
         self._inbox = Inbox(latest)
         server = ArrayServer(

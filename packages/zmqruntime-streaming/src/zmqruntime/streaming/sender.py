@@ -12,6 +12,7 @@ import numpy.typing as npt
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.streaming.array_input import as_array
 from zmqruntime.streaming.backlog import Policy
+from zmqruntime.streaming.checks import checked_name, checked_port, checked_seconds
 from zmqruntime.streaming.compression import Compression
 from zmqruntime.streaming.exceptions import StreamingError, StreamTimeoutError
 from zmqruntime.streaming.metadata import plain_metadata
@@ -25,7 +26,6 @@ _log = logging.getLogger(__name__)
 _BUDGET: Final = 512 * 1024 * 1024
 _TIMEOUT: Final = 30.0
 _REST_SECONDS: Final = 2.0
-_LONGEST_NAME: Final = 200
 
 
 class Sender:
@@ -48,8 +48,9 @@ class Sender:
         compression: when to compress arrays between machines.
 
     Raises:
-        ConfigurationError: the address is not valid, or the receiver's key is not known.
-        ValueError: the name is empty or longer than 200 characters.
+        ConfigurationError: the port, the timeout, the budget or the address is not valid, or the receiver's key is not
+            known.
+        ValueError: the name is not text, empty or longer than 200 characters.
     """
 
     def __init__(
@@ -66,12 +67,10 @@ class Sender:
         shared_memory: bool = True,
         compression: Compression = Compression.AUTO,
     ) -> None:
-        self.port = int(port)
-        self.name = f"{socket.gethostname()}-{os.getpid()}" if name is None else name
-        if not 0 < len(self.name) <= _LONGEST_NAME:
-            raise ValueError(f"a name must have 1 to {_LONGEST_NAME} characters, not {len(self.name)}")
+        self.port = checked_port(port, config)
+        self.name = f"{socket.gethostname()}-{os.getpid()}" if name is None else checked_name(name)
         self._latest = latest
-        self._timeout = timeout
+        self._timeout = checked_seconds(timeout)
         self._is_closed = False
         self._pid = os.getpid()
         self._stream = ImageStream(
@@ -113,9 +112,19 @@ class Sender:
             ) from error
 
     def allocate(self, shape: Sequence[int] | int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Return an uninitialised array to be filled and sent without copying. Don't change it after it was sent.
+        """Return an uninitialised array to be filled and sent without copying. Allocate one for each image.
 
-        Raises the errors of :meth:`send`.
+        Sending makes the array read-only, and it stays right for reading and for sending it again. It is copied as any
+        other array if you still have views of it, such as ``array[0]``, when it is sent. What NumPy does not know of
+        could still change what was sent: don't write through a pointer, a ``memoryview``, or an array of another
+        library or of a subclass.
+
+        Raises:
+            ValueError: the shape or the dtype is not valid.
+            UnsupportedArrayError: the elements would not be plain memory.
+            ArrayTooLargeError: the array needs more than half of the memory budget.
+            StreamTimeoutError: there was no room in time.
+            ClosedError: the sender is closed, or was created before a fork.
         """
         return self._stream.allocate(shape, dtype)
 
@@ -159,7 +168,8 @@ class Sender:
         """Wait until the receiving program has taken everything that was sent, or dropped it for something newer.
 
         Raises:
-            StreamTimeoutError: it has not, within ``timeout`` seconds [default: the timeout of the sender].
+            StreamTimeoutError: it has not confirmed that within ``timeout`` seconds [default: the timeout of the
+                sender]. The arrays stay with this sender, and may still be delivered.
         """
         seconds = self._timeout if timeout is None else timeout
         try:
@@ -167,9 +177,21 @@ class Sender:
         except StreamTimeoutError as error:
             counts = self._stream.counts
             raise StreamTimeoutError(
-                f"{counts.waiting + counts.in_flight} of {counts.sent} arrays were not taken on port {self.port} "
-                f"within {seconds:g} s; check that the receiver is running and not stuck, or raise the timeout"
+                f"{counts.waiting + counts.in_flight} of {counts.sent} arrays were not confirmed by a receiver on port "
+                f"{self.port} within {seconds:g} s; check that it is running and not stuck, or raise the timeout"
             ) from error
+
+    def check_failed(self) -> None:
+        """Check that the receiver could read everything that it has taken.
+
+        Raises:
+            StreamingError: it could not.
+        """
+        failed = self._stream.counts.failed
+        if failed:
+            raise StreamingError(
+                f"the receiver on port {self.port} could not read {failed} arrays; the reason is in its log"
+            )
 
     def close(self) -> None:
         """Wait until everything was delivered, then close. With ``latest``, wait for a connected receiver only.
@@ -177,7 +199,8 @@ class Sender:
         Can be called more than once. Does nothing in a forked child, where the sender is still that of the parent.
 
         Raises:
-            StreamTimeoutError: arrays were not taken in time, and are lost.
+            StreamTimeoutError: the receiver did not confirm in time that it has taken some arrays. Those on their way
+                to it may still arrive, the others are lost.
             StreamingError: the receiver could not read some arrays.
         """
         if self._is_closed or os.getpid() != self._pid:
@@ -187,7 +210,7 @@ class Sender:
             return
         try:
             self.flush()
-            self._check_failed()
+            self.check_failed()
         finally:
             self._end(0.0)
 
@@ -200,13 +223,6 @@ class Sender:
         else:
             self._end(_REST_SECONDS)
 
-    def _check_failed(self) -> None:
-        failed = self._stream.counts.failed
-        if failed:
-            raise StreamingError(
-                f"the receiver on port {self.port} could not read {failed} arrays; the reason is in its log"
-            )
-
     def _end(self, wait: float) -> None:
         self._is_closed = True
         self._stream.close(wait)
@@ -216,4 +232,12 @@ class Sender:
         try:
             self.close()
         except StreamingError as error:
-            _log.warning("at the end of the program: %s", error)
+            _log.error("at the end of the program: %s", error)
+        except KeyboardInterrupt:
+            counts = self._stream.counts
+            _log.error(
+                "interrupted at the end of the program: %d of %d arrays were not confirmed by a receiver on port %d",
+                counts.waiting + counts.in_flight,
+                counts.sent,
+                self.port,
+            )

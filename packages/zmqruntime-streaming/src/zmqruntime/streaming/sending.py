@@ -2,15 +2,18 @@
 
 import os
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final
 
 from zmqruntime.config import ZMQConfig
+from zmqruntime.streaming.checks import checked_port, checked_seconds
+from zmqruntime.streaming.exceptions import StreamingError
 from zmqruntime.streaming.sender import Sender
 from zmqruntime.streaming.wire import ViewerPort
 
-__all__ = ["send"]
+__all__ = ["flush", "send"]
 
 _MOST: Final = 16
 _TIMEOUT: Final = 30.0
@@ -49,6 +52,12 @@ class _OpenSenders:
             surplus.close()
         return sender
 
+    def of_this_process(self) -> list[Sender]:
+        """Return the senders that are open here."""
+        with self._lock:
+            pid = os.getpid()
+            return [sender for to, sender in self._senders.items() if to.pid == pid and not sender.is_closed]
+
 
 _open_senders: Final = _OpenSenders()  # as with logging's handlers: one of each destination in the whole process
 
@@ -68,7 +77,9 @@ def send(
     """Send an array to the program that runs ``for array, meta in receive(port)``.
 
     It waits for that program to be there. The connection stays open for further calls until the process ends, which
-    waits until everything was delivered. A :class:`Sender` has more options, and you decide when it is closed.
+    waits until everything was delivered. If that does not succeed, the program says so on its standard error, but
+    Python does not let it change its exit status any more: end it with :func:`flush`. A :class:`Sender` has more
+    options, and you decide when it is closed.
 
     Args:
         array: an array of NumPy, or of any library that has ``__dlpack__``: PyTorch, CuPy, JAX ...
@@ -84,7 +95,35 @@ def send(
         StreamTimeoutError: there is no receiver, or it did not make room in time.
         StreamingError: any other error of :meth:`Sender.send`.
     """
-    sender = _open_senders.get(_Destination(int(port), host, name, latest, config, os.getpid()))
+    sender = _open_senders.get(_Destination(checked_port(port, config), host, name, latest, config, os.getpid()))
     if not latest and not sender.is_connected:
         sender.wait_connected(timeout)
     sender.send(array, **meta)
+
+
+def flush(timeout: float = _TIMEOUT) -> None:
+    """Wait until receivers have taken everything that was sent with :func:`send`: the last line of a script.
+
+    Args:
+        timeout: seconds to wait.
+
+    Raises:
+        StreamTimeoutError: receivers have not confirmed that in time. What is missing may still be delivered.
+        StreamingError: a receiver could not read some arrays.
+    """
+    deadline = time.monotonic() + checked_seconds(timeout)
+    problems = [problem for sender in _open_senders.of_this_process() if (problem := _rest_of(sender, deadline))]
+    if problems:
+        first, *others = problems
+        for other in others:
+            first.add_note(str(other))
+        raise first
+
+
+def _rest_of(sender: Sender, deadline: float) -> StreamingError | None:
+    try:
+        sender.flush(max(0.0, deadline - time.monotonic()))
+        sender.check_failed()
+    except StreamingError as error:
+        return error
+    return None

@@ -18,6 +18,7 @@ from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import MessageError
 from zmqruntime.messages import AckStage, ImageAck, ROIMessage, Shape, ShapesMessage
 from zmqruntime.server import ZMQServer
+from zmqruntime.streaming.checks import checked_port
 from zmqruntime.streaming.compression import is_available
 from zmqruntime.streaming.display import DeferredAck, DisplayItem, DisplayQueue, DisplayThread
 from zmqruntime.streaming.exceptions import SegmentError, ViewerCommandError
@@ -94,7 +95,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         ack_port: int | None = None,
         window: int = _WINDOW,
     ) -> None:
-        super().__init__(int(port), host=host, transport_mode=transport_mode, config=config)
+        super().__init__(checked_port(port, config), host=host, transport_mode=transport_mode, config=config)
         self.ack_port = self.config.shared_ack_port if ack_port is None else ack_port
         self.displayed = 0
         """How many images, sets of points and sets of shapes were acknowledged as displayed so far."""

@@ -17,6 +17,7 @@ from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.messages import ROIMessage, Shape, ShapesMessage
 from zmqruntime.streaming.backlog import Policy
+from zmqruntime.streaming.checks import checked_budget, checked_port, checked_seconds, checked_shape
 from zmqruntime.streaming.compression import Compression
 from zmqruntime.streaming.engine import StreamEngine
 from zmqruntime.streaming.exceptions import ArrayTooLargeError, StreamTimeoutError, UnsupportedArrayError
@@ -67,7 +68,7 @@ class ImageStream:
         repeat: whether a viewer that is opened later, or again, gets the current arrays.
 
     Raises:
-        ConfigurationError: the address is not valid, the viewer's key is not known, or the policy is unknown.
+        ConfigurationError: an argument is not valid, or the viewer's key is not known.
     """
 
     def __init__(
@@ -84,14 +85,15 @@ class ImageStream:
         compression: Compression = Compression.AUTO,
         repeat: bool = True,
     ) -> None:
-        address = Address.of(int(port), host, transport_mode, config)
+        address = Address.of(checked_port(port, config), host, transport_mode, config)
+        budget = checked_budget(memory_budget)
         if policy not in set(Policy):
             raise ConfigurationError(f"unknown policy {policy!r}; choose latest, block or all")
         self.policy = Policy(policy)
-        self._timeout = timeout
-        self._sender = StreamEngine(address, self.policy, memory_budget, shared_memory, compression, repeat)
-        self._loans = Loans(self._sender.give_back_later)
-        atexit.register(self.close)
+        self._timeout = checked_seconds(timeout)
+        self._sender = StreamEngine(address, self.policy, budget, shared_memory, compression, repeat)
+        self._loans = Loans(self._sender.give_back_later, self._sender.let_go_later)
+        atexit.register(self._close_at_exit)
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
@@ -138,13 +140,22 @@ class ImageStream:
     def allocate(
         self, shape: Sequence[int] | int, dtype: npt.DTypeLike, timeout: float | None = None
     ) -> npt.NDArray[Any]:
-        """Return an uninitialised array to be filled and sent without copying. Don't change it after it was sent.
+        """Return an uninitialised array to be filled and sent without copying. Allocate one for each image.
 
-        Its memory is released when it has been sent and shown, or when there are no more references to it. If there is
-        no room for it, it is an ordinary array. Raises the errors of :meth:`send`.
+        Sending makes the array read-only; reading it, and sending it again, remains right. It is copied as any other
+        array if there was no room for it in the memory of the stream, or if you still have views of it, such as
+        ``array[0]``, when it is sent; then it stays writable. What NumPy does not know of could still change an image
+        that was sent: don't write through a pointer, a ``memoryview``, or an array of another library or of a subclass.
+
+        Raises:
+            ValueError: the shape or the dtype is not valid.
+            UnsupportedArrayError: the elements would not be plain memory.
+            ArrayTooLargeError: the array needs more than half of the memory budget.
+            StreamTimeoutError: there was no room in time.
+            ClosedError: the stream was closed.
         """
         found = np.dtype(dtype)
-        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+        sizes = checked_shape(shape)
         check_array(np.empty(0, found))
         nbytes = int(np.prod(sizes, dtype=object)) * found.itemsize
         self._check_size(nbytes)
@@ -282,7 +293,7 @@ class ImageStream:
         """Give a connected viewer ``wait`` seconds to show the rest, then close. Can be called more than once."""
         self._sender.wait_until(lambda: self._sender.backlog.is_idle or self._sender.welcome is None, wait)
         self._sender.close()
-        atexit.unregister(self.close)
+        atexit.unregister(self._close_at_exit)
 
     def __enter__(self) -> Self:
         return self
@@ -336,6 +347,12 @@ class ImageStream:
                 f"an array of {nbytes:,} bytes is more than half of the stream's memory budget of "
                 f"{self._sender.pool.budget:,}; create the stream with memory_budget={2 * nbytes:_}, or send parts"
             )
+
+    def _close_at_exit(self) -> None:
+        try:
+            self.close()
+        except KeyboardInterrupt:  # it is impatient: what was not shown will not be
+            self.close(0.0)
 
     def _command(self, action: ViewerAction, arguments: dict[str, Any], timeout: float | None) -> Any:
         return self._sender.command(action, arguments, self._timeout if timeout is None else timeout)

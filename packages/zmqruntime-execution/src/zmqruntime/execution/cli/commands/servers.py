@@ -1,5 +1,6 @@
 """``list`` and ``stop``: the servers on this machine, and the end of one."""
 
+from zmqruntime.claims import remove_stale
 from zmqruntime.execution.cli.discovery import FoundServer, ServerState, find_servers
 from zmqruntime.execution.cli.endpoint import Endpoint, attached_or_none
 from zmqruntime.execution.cli.executions import stop_server
@@ -20,7 +21,10 @@ def list_servers(output: Output) -> int:
         for line in table(_HEADS, map(_row, found)):
             output.line(line)
     if any(entry.state is ServerState.STALE for entry in found):
-        output.line("stale: its server was killed; there is nothing to do, the next server there replaces the files.")
+        output.line(
+            "stale: its server was killed; the next server there replaces the files, and 'zmqruntime stop --app APP "
+            "--port PORT' removes them."
+        )
     for entry in found:
         if entry.state is ServerState.SILENT:
             output.line(f"silent: {entry.trouble}.")
@@ -31,7 +35,9 @@ def stop(endpoint: Endpoint, output: Output) -> int:
     """End the server and wait until its process has ended."""
     with attached_or_none(endpoint) as client:
         if client is None:
-            output.line(f"Nothing to stop: {endpoint.absence}.")
+            removed = endpoint.host is None and remove_stale(endpoint.config, endpoint.port)
+            end = "; the files of one that was killed have been removed" if removed else ""
+            output.line(f"Nothing to stop: {endpoint.absence}{end}.")
             return output.document({"port": endpoint.port, "stopped": False, "pid": None, "interrupted": []})
         stopped = stop_server(client)
     output.line(f"Stopped the server of {endpoint.app} on port {endpoint.port} (process {stopped.pid}).")
