@@ -57,6 +57,43 @@ def test_bars_are_reported_instead_of_drawn(tqdm: Bars, capsys: pytest.CaptureFi
     assert capsys.readouterr() == ("a line\n", "")
 
 
+def over_items(tqdm: Bars) -> Iterator[None]:
+    for _ in tqdm(range(3), desc="outer", mininterval=60):  # so the bar itself never counts before its end
+        yield
+
+
+def with_update(tqdm: Bars) -> Iterator[None]:
+    with tqdm(total=3, desc="outer") as bar:
+        for _ in range(3):
+            yield
+            bar.update(1)
+
+
+def with_its_number(tqdm: Bars) -> Iterator[None]:
+    with tqdm(total=3, desc="outer") as bar:
+        for number in range(3):
+            yield
+            bar.n = number + 1
+            bar.refresh()
+
+
+@pytest.mark.parametrize("outer", [over_items, with_update, with_its_number])
+def test_an_outer_bar_advances_though_only_the_inner_one_has_time_to_report(
+    tqdm: Bars, outer: Callable[[Bars], Iterator[None]]
+) -> None:
+    seen = Seen()
+    with local_task(seen.append), bars_as_progress():
+        for _ in outer(tqdm):
+            with tqdm(total=2, desc="inner") as inner:
+                before = len(seen)
+                while len(seen) < before + 2:  # the second one is certainly about the present bars
+                    inner.update(0)
+    inside = [(update.completed, update.percent) for update in seen.updates if update.step_name == "inner"]
+    assert {done for done, _ in inside} == {0, 1, 2}
+    assert [percent for _, percent in inside] == sorted(percent for _, percent in inside)
+    assert seen.updates[-1].completed == 3
+
+
 def consume(items: Iterable[object]) -> None:
     for _ in items:
         pass

@@ -141,8 +141,10 @@ def inline() -> Executor:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda do: do(functions.add), r"add\(\) missing a required argument: 'a'"),
-        (lambda do: do(functions.add, 1, 2, 3), r"add\(\) too many positional arguments"),
+        (lambda do: do(functions.add), r"add\(\) is missing a required argument: 'a'"),
+        (lambda do: do(functions.add, 1, 2, 3), r"add\(\) takes 2 positional arguments, but got 3"),
+        (lambda do: do(functions.add, 1, a=2), r"add\(\) got multiple values for argument 'a'"),
+        (lambda do: do(functions.add, 1, c=2), r"add\(\) got an unexpected keyword argument 'c'"),
         (lambda do: do(functions.add, "1"), r"argument 'a' of add\(\) must be int, not str \('1'\)"),
         (lambda do: do(functions.add, 1, b=1.5), r"argument 'b' of add\(\) must be int, not float \(1.5\)"),
         (lambda do: do(functions.hinted, [1, "x"]), r"argument 'counts' of hinted\(\) must be list\[int\], not list"),
@@ -172,8 +174,9 @@ def test_in_place_a_call_is_as_in_a_worker(inline: Executor) -> None:
     assert isinstance(odd.value.__cause__, RemoteTraceback)
     with pytest.raises(TaskError, match="Local: not importable"):
         inline.submit(functions.fail, "local").result()
-    with pytest.raises(UnsendableError, match="the result of unsendable"):
+    with pytest.raises(UnsendableError, match="the result of unsendable") as caught:
         inline.submit(functions.unsendable).result()
+    assert caught.value.__cause__ is None
     assert inline.submit(functions.asked_to_stop).cancelled()
     assert list(inline.map(functions.add, [1, 2, 3], chunksize=2)) == [2, 3, 4]
     once = inline.submit(functions.flaky, key="flaky")

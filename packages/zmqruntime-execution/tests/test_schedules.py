@@ -140,6 +140,8 @@ def test_a_server_submits_what_is_due_also_after_a_kill(
     assert len(ids) == len(set(ids)) >= 2
     with pytest.raises(RequestRefusedError, match="no schedule 'often'; it has: nightly"):
         client.unschedule("often")
+    with pytest.raises(RequestRefusedError, match="name 'é ✓' cannot be used: use 1 to 64 of the letters"):
+        client.unschedule("é ✓")
     with pytest.raises(RequestRefusedError, match="has no resource 'gpu'"):
         client.schedule("gpu", {}, every=5, resources={"gpu": 1})
     assert client.status().executions[-1].status is ExecutionStatus.COMPLETE

@@ -7,6 +7,8 @@ import itertools
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -213,8 +215,8 @@ def test_reports_in_short() -> None:
         report(4_000)
         report(5, text="files")
         report(Step("Segment", index=1, of=4, done=2, total=8, axis="B06", message="tile 2"))
-        with pytest.raises(InvalidProgressError, match="completed 11 is more than total 10"):
-            report(11, 10)
+        with pytest.raises(InvalidProgressError, match="step_index"):
+            report(Step("Segment", index=-1))
         with pytest.raises(TypeError, match=r"report\(3, 10\)"):
             current_task().report(axis_id="B06")  # type: ignore[call-overload]
     told = [(update.axis_id, update.completed, update.total, update.percent, update.message) for update in seen.updates]
@@ -225,6 +227,70 @@ def test_reports_in_short() -> None:
         ("B06", 2, 8, 25.0, "tile 2"),
     ]
     assert (seen.updates[-1].step_name, seen.updates[-1].step_index, seen.updates[-1].total_steps) == ("Segment", 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "completed", "of", "percent"),
+    [
+        (11, 10, 10, 10, 100.0),
+        (-1, 10, 0, 10, 0.0),
+        (1.5, 2, 1, 2, 75.0),
+        (0.25, 1.0, 0, 1, 25.0),
+        (2.4, 2.5, 2, 3, 96.0),
+        (Fraction(1, 2), Decimal(2), 0, 2, 25.0),
+        (3, float("inf"), 0, 0, 0.0),
+        (3, -1, 0, 0, 0.0),
+        (3, 0, 0, 0, 0.0),
+        (10**400, 10**400, 2**53, 2**53, 100.0),
+    ],
+)
+def test_a_report_that_is_off_is_rounded(done: Any, total: Any, completed: int, of: int, percent: float) -> None:
+    seen = Seen()
+    with local_task(seen):
+        report(done, total, "name \udcff")
+        report(Step("one", done=done, total=total))
+        for _ in track(range(2)):
+            report(done, total)
+    assert [(each.completed, each.total, each.percent) for each in seen.updates[:2]] == [(completed, of, percent)] * 2
+    assert seen.has(lambda update: update.percent == percent / 2)
+    assert "\\udcff" in (seen.updates[0].message or "")
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "words"),
+    [
+        (("a",), TypeError, "done must be a number, not str: report"),
+        ((1, [2]), TypeError, "total must be a number, not list"),
+        ((True, 1), TypeError, "not bool"),
+        ((float("nan"), 1), ValueError, "done is not a number"),
+        ((float("inf"),), ValueError, "done is infinite"),
+        ((1, 2, 3), TypeError, "must be a string, not int"),
+    ],
+)
+def test_what_cannot_be_rounded_is_refused_in_words(given: Any, kind: type[Exception], words: str) -> None:
+    with local_task():
+        with pytest.raises(kind, match=words):
+            report(*given)
+        for _ in track("a"):
+            with pytest.raises(kind, match=words):
+                report(*given)
+
+
+def test_the_keywords_of_a_report_are_not_rounded() -> None:
+    fields: dict[str, Any] = {"axis_id": "", "step_name": "", "step_index": 0, "total_steps": 1}
+    fields |= {"phase": "pattern_group", "status": "running"}
+    with local_task() as task:
+        for numbers in ({"completed": 11, "total": 10}, {"completed": 1.5, "total": 2}):
+            with pytest.raises(InvalidProgressError):
+                task.report(**{**fields, **numbers})
+
+
+def test_the_last_report_is_not_repeated_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zmqruntime.execution.tasks.meters.REPORT_SECONDS", 0.0)
+    seen = Seen()
+    with local_task(seen):
+        assert list(track("abc")) == ["a", "b", "c"]
+    assert [update.completed for update in seen.updates] == [0, 1, 2, 3]
 
 
 class Terminal(io.StringIO):

@@ -39,6 +39,7 @@ from zmqruntime.exceptions import (
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.loop import SocketLoop
 from zmqruntime.recovery import Recovery
+from zmqruntime.request_texts import check_texts
 from zmqruntime.standing import ClientState, Standing
 from zmqruntime.vigil import Vigil
 from zmqruntime.vocabulary import Vocabulary, union_of
@@ -265,9 +266,11 @@ class ControlClient:
 
         Raises:
             MessageError: the message is larger than a server accepts.
+            RequestRefusedError: a name or an id in it has characters or a length that servers refuse.
             TypeError: it contains a value that cannot be sent.
             ClosedError: the client is not connected.
         """
+        check_texts(message)
         data = encode_given(message, f"the request {type(message).__name__}")
         if len(data) > self.config.max_message_bytes:
             raise MessageError(

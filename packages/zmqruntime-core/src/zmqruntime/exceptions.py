@@ -111,7 +111,7 @@ class RequestTimeoutError(ZMQRuntimeError, TimeoutError):
 
 
 class RequestRefusedError(ZMQRuntimeError):
-    """The server replied with an error.
+    """The server replied with an error; or it would, because of a name or an id, so that nothing was sent.
 
     Attributes:
         code: the reason in machine-readable form.

@@ -12,6 +12,7 @@ from zmqruntime.execution.executor.calls import Call, code_digest
 from zmqruntime.execution.executor.functions import NotImportableError, end_load, file_of, reference_of
 from zmqruntime.execution.executor.hints import Check, checks_of
 from zmqruntime.execution.executor.values import Pickler, Values
+from zmqruntime.execution.text import plural
 
 __all__ = ["CallMaker", "name_of"]
 
@@ -177,10 +178,23 @@ def _bound(target: _Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
     try:
         bound = target.signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise TypeError(f"{target.name}() {error}") from None
+        raise TypeError(f"{target.name}(){_in_words(str(error), target.signature, len(args))}") from None
     for name, check in target.checks.items():
         if name in bound.arguments:
             problem = check(bound.arguments[name])
             if problem is not None:
                 raise TypeError(f"argument {name!r} of {target.name}() must be {problem}")
     return bound.args, bound.kwargs
+
+
+def _in_words(problem: str, signature: inspect.Signature, given: int) -> str:
+    """Return what ``Signature.bind`` says about arguments as the rest of a sentence about the function."""
+    if problem.startswith("too many positional"):
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        most = sum(each.kind in kinds for each in signature.parameters.values())
+        return f" takes {plural(most, 'positional argument')}, but got {given}"
+    if problem.startswith("missing"):
+        return f" is {problem}"
+    if problem.startswith("multiple"):
+        return f" got {problem}"
+    return f" {problem}" if problem.startswith("got ") else f": {problem}"

@@ -5,7 +5,6 @@ class; only the constructors of Python's own exceptions are called.
 """
 
 import builtins
-import traceback
 from typing import Any
 
 import msgspec
@@ -18,10 +17,9 @@ from zmqruntime.execution.executor.functions import NotImportableError, referenc
 from zmqruntime.execution.executor.values import Kind, Values
 from zmqruntime.messages import ExecutionSnapshot
 
-__all__ = ["RemoteTraceback", "error_of", "error_to_wire", "remote_traceback"]
+__all__ = ["RemoteTraceback", "error_of", "error_to_wire"]
 
 _MAX_TEXT = 4_000
-_MAX_TRACEBACK = 40_000
 
 
 class RemoteTraceback(Exception):
@@ -55,18 +53,6 @@ def error_to_wire(error: BaseException, values: Values) -> Ext:
     except (NotImportableError, UnsendableError):
         sent = _Sent(kind, text)
     return Ext(Kind.ERROR.value, encode(sent))
-
-
-def remote_traceback(error: BaseException, skip: int) -> str:
-    """Return the formatted traceback without its first ``skip`` calls, which are not of the user's code."""
-    found = error.__traceback__
-    for _ in range(skip):
-        found = found if found is None or found.tb_next is None else found.tb_next
-    try:
-        lines = traceback.format_exception(type(error), error, found)
-    except Exception:  # noqa: BLE001 - str() of a user's class
-        return ""
-    return clean_text("".join(lines)[-_MAX_TRACEBACK:])
 
 
 def error_of(snapshot: ExecutionSnapshot, values: Values) -> Exception:

@@ -7,16 +7,15 @@ from typing import Any
 from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.exceptions import TaskFailed
 from zmqruntime.execution.executor.calls import Call, code_digest, load_function
-from zmqruntime.execution.executor.errors import error_to_wire, remote_traceback
+from zmqruntime.execution.executor.errors import error_to_wire
 from zmqruntime.execution.executor.functions import resolve
 from zmqruntime.execution.executor.values import Values
 from zmqruntime.execution.tasks.bars import bars_as_progress
 from zmqruntime.execution.tasks.task import current_task
+from zmqruntime.execution.user_traceback import user_traceback
 from zmqruntime.execution.workers.task_run import describe_error
 
 __all__ = ["run_call"]
-
-_OWN_FRAMES = 2  # run_call and _result_of
 
 
 def run_call(call: Call, values: Values, arguments: Callable[[Call], tuple[list[Any], dict[str, Any]]]) -> Any:
@@ -39,7 +38,7 @@ def run_call(call: Call, values: Values, arguments: Callable[[Call], tuple[list[
             describe_error(error),
             error_to_wire(error, values),
             may_retry=_may_retry(call, error),
-            traceback=remote_traceback(error, _OWN_FRAMES),
+            traceback=user_traceback(error),
         ) from None
 
 

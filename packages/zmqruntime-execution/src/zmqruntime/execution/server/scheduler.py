@@ -84,6 +84,7 @@ class Runner:
         self._timers = ExecutionTimers(loop)
         ledger.admission.loop = loop
         self._overdue: dict[str, str] = {}
+        self._killed: dict[str, str] = {}
         self._declined: Counter[str] = Counter()
         self._traces = RunTraces()
         self._is_closing = False
@@ -210,7 +211,7 @@ class Runner:
             self._ledger.set_status(record, ExecutionStatus.CANCELLING)
         if grace_seconds is None:
             return "it will stop at its next check"
-        self._timers.add(record.execution_id, grace_seconds, lambda: self._kill(record.execution_id))
+        self._timers.add(record.execution_id, grace_seconds, lambda: self._cut_off(record, grace_seconds))
         if grace_seconds == 0:
             return "its processes are being killed"
         return f"it will stop at its next check, or its processes will be killed in {grace_seconds:g} s"
@@ -281,7 +282,8 @@ class Runner:
         """Fail the execution whose worker ended while running it; no other one is affected."""
         record = self._ledger.active[execution_id]
         record.worker_deaths += 1
-        text = f"the worker process {how} while it was running the task"
+        asked = ", after it was asked to stop" if record.status is ExecutionStatus.CANCELLING else ""
+        text = self._killed.get(execution_id) or f"the worker process {how} while it was running the task{asked}"
         self._traces.on_lost(execution_id, record.started_at, record.attempts, text)
         is_rerun = self._reruns_lost and record.resumable and execution_id not in self._overdue
         self._end(record, ExecutionStatus.FAILED, text, is_rerun=is_rerun)
@@ -315,6 +317,7 @@ class Runner:
         self._timers.cancel(record.execution_id)
         overdue = self._overdue.pop(record.execution_id, None)
         self._declined.pop(record.execution_id, None)
+        self._killed.pop(record.execution_id, None)
         if record.status is ExecutionStatus.CANCELLING:
             status = ExecutionStatus.CANCELLED
         record.error = overdue if overdue is not None and status is ExecutionStatus.FAILED else error
@@ -371,6 +374,12 @@ class Runner:
             self._kill(record.execution_id)
         elif worker is not None:
             worker.cancel(None)
+
+    def _cut_off(self, record: Record, grace_seconds: float) -> None:
+        """Kill a task that was cancelled and has not stopped."""
+        what = f"did not stop within {grace_seconds:g} s, so" if grace_seconds else "was to stop at once:"
+        self._killed[record.execution_id] = f"it was cancelled and {what} its processes were killed"
+        self._kill(record.execution_id)
 
     def _kill(self, execution_id: str) -> None:
         worker = self._pool.running(execution_id)

@@ -7,8 +7,8 @@ import io
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Protocol
 
 from zmqruntime.execution.tasks.loops import Loop
 from zmqruntime.execution.tasks.meters import TaskMeter
@@ -22,6 +22,7 @@ _LOOP = "_zmqruntime_loop"
 class _Bar(Protocol):
     """What is used of an object of the class ``tqdm``."""
 
+    iterable: object
     n: float
     total: float | None
     desc: str
@@ -60,12 +61,12 @@ def _bar_class() -> type | None:
 
 
 class _Hooks:
-    """Replaces three methods of the class of bars, as long as any task wants it."""
+    """Replaces five methods of the class of bars, as long as any task wants it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._originals: dict[str, Callable[..., object]] = {}
+        self._originals: dict[str, Callable[..., Any]] = {}
 
     @contextlib.contextmanager
     def installed(self, bar_class: type) -> Iterator[None]:
@@ -114,14 +115,52 @@ def _updater(original: Callable[..., object]) -> Callable[..., object]:
         drawn = original(self, n)
         loop = _loop_of(self)
         if loop is not None:
-            if time.monotonic() >= loop.meter.due:
-                _take_place(loop, self)
-                loop.show()
-            if loop.meter.asked:
-                loop.meter.check()
+            _take_place(loop, self)  # also if no report is due: one of a bar inside of it shows it, too
+            _go_on(loop)
         return drawn
 
     return update
+
+
+def _refresher(original: Callable[..., object]) -> Callable[..., object]:
+    def refresh(self: _Bar, *args: object, **kwargs: object) -> object:
+        drawn = original(self, *args, **kwargs)
+        loop = _loop_of(self)
+        if loop is not None and self.iterable is None:  # so that code has set its number; a loop counts its items
+            _take_place(loop, self)
+            if time.monotonic() >= loop.meter.due:
+                loop.show()
+        return drawn
+
+    return refresh
+
+
+def _iterator(original: Callable[..., Iterator[object]]) -> Callable[..., Iterator[object]]:
+    def __iter__(self: _Bar) -> Iterator[object]:
+        loop = _loop_of(self)
+        return original(self) if loop is None else _counted(original(self), loop, int(self.n))
+
+    return __iter__
+
+
+def _counted(items: Iterator[object], loop: Loop, begin: int) -> Iterator[object]:
+    """Count each item: the bar itself only updates after a number of items that it adapts to their pace."""
+    try:
+        for done, item in enumerate(items, begin + 1):
+            yield item
+            loop.place.done = done
+            _go_on(loop)
+    finally:
+        if isinstance(items, Generator):
+            items.close()  # which closes the bar, also if the loop is left early
+
+
+def _go_on(loop: Loop) -> None:
+    """Report if it is time, and stop here if that was asked for."""
+    if time.monotonic() >= loop.meter.due:
+        loop.show()
+    if loop.meter.asked:
+        loop.meter.check()
 
 
 def _closer(original: Callable[..., object]) -> Callable[..., None]:
@@ -138,8 +177,10 @@ def _closer(original: Callable[..., object]) -> Callable[..., None]:
     return close
 
 
-_HOOKS: dict[str, Callable[[Callable[..., object]], Callable[..., object]]] = {
+_HOOKS: dict[str, Callable[[Callable[..., Any]], Callable[..., object]]] = {
     "__init__": _initialiser,
+    "__iter__": _iterator,
+    "refresh": _refresher,
     "update": _updater,
     "close": _closer,
 }

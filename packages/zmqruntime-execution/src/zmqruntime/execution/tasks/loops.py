@@ -8,6 +8,8 @@ import time
 from collections.abc import Collection
 from typing import Protocol
 
+from zmqruntime.execution.tasks.amounts import Amount
+
 __all__ = ["REPORT_SECONDS", "Loop", "LoopRecord", "Meter", "Place", "clean_name", "current_loop"]
 
 REPORT_SECONDS = 0.1
@@ -36,12 +38,14 @@ class LoopRecord:
 class Place:
     """How far a loop is. The loop inside of it, if any, refines the fraction that is done."""
 
-    __slots__ = ("done", "inner", "name", "text", "total")
+    __slots__ = ("done", "inner", "name", "part", "text", "total")
 
     def __init__(self, name: str, total: int | None) -> None:
         self.name = name
         self.total = total
         self.done = 0
+        self.part = 0.0
+        """How much is done of the unit after ``done``, 0 to 1, if no loop inside of it says that."""
         self.text = ""
         self.inner: Place | None = None
 
@@ -49,7 +53,7 @@ class Place:
         """Return how much is done, 0 to 1; 0 if the total is unknown."""
         if not self.total:
             return 0.0
-        inside = 0.0 if self.inner is None else self.inner.fraction()
+        inside = self.part if self.inner is None else self.inner.fraction()
         return min(1.0, (self.done + inside) / self.total)
 
     def words(self) -> str:
@@ -137,10 +141,11 @@ class Loop:
         if time.monotonic() >= self.meter.due:
             self.show()
 
-    def say(self, done: int, total: int | None, text: str) -> None:
+    def say(self, amount: Amount, text: str) -> None:
         """Report how far the present item is, at once."""
-        inside = Place("", total)
-        inside.done, inside.text = done, text
+        inside = Place("", amount.total)
+        inside.done, inside.text = amount.done, text
+        inside.part = amount.fraction * (amount.total or 0) - amount.done if amount.total else 0.0
         self.place.inner = inside
         self.show()
 

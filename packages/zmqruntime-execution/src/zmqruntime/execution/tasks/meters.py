@@ -20,6 +20,9 @@ _STEP_PHASES = (ProgressPhase.STEP_STARTED, ProgressPhase.PATTERN_GROUP)
 _LINE_CHARACTERS = 79
 
 
+_Shown = tuple[int, int | None, float, str, str]
+
+
 class TaskMeter:
     """Reports a loop, and the loops inside of it, as the progress of an axis of a task.
 
@@ -37,7 +40,7 @@ class TaskMeter:
         self._task = task
         self._name = name
         self._base: ProgressUpdate | None = None
-        self._is_shown = False
+        self._shown: _Shown | None = None
         self._began = self._logs_at = 0.0
 
     def check(self) -> None:
@@ -60,7 +63,7 @@ class TaskMeter:
         now = time.monotonic()
         self.due = now + REPORT_SECONDS
         self._task.loops.reported_at = now
-        self._is_shown = True
+        self._shown = _as_shown(place)
         update = self._update(place)
         if update is not None:
             self._task.send_progress(update)
@@ -69,9 +72,10 @@ class TaskMeter:
             self._log(place, now - self._began)
 
     def end(self, place: Place) -> None:
-        """Report the last place, and the duration if the loop took long."""
+        """Report the last place, unless that was the latest report, and the duration if the loop took long."""
         elapsed = time.monotonic() - self._began
-        if self._is_shown or elapsed >= REPORT_SECONDS:
+        is_due = self._shown is not None or elapsed >= REPORT_SECONDS
+        if is_due and self._shown != _as_shown(place):
             self.show(place)
         if elapsed >= _LOGGED_SECONDS:
             self._log(place, elapsed)
@@ -146,6 +150,10 @@ class LineMeter:
     def _draw(self, text: str) -> None:
         self._stream.write(f"\r{text[:_LINE_CHARACTERS]:{_LINE_CHARACTERS}}")
         self._stream.flush()
+
+
+def _as_shown(place: Place) -> _Shown:
+    return place.done, place.total, place.fraction(), place.innermost().name, place.message()
 
 
 def _timing(place: Place, elapsed: float) -> str:

@@ -4,6 +4,7 @@ from typing import TypedDict
 
 import msgspec
 
+from zmqruntime.execution.tasks.amounts import Amount, Number, text_of
 from zmqruntime.messages import ProgressPhase, ProgressStatus
 
 __all__ = ["ProgressFields", "Step", "fields_of", "step_of"]
@@ -18,7 +19,7 @@ class Step(msgspec.Struct, frozen=True):
         name: Name of the step.
         index: Index of the step, from 0.
         of: Number of steps.
-        done: Number of units of work that are done.
+        done: Number of units of work that are done; rounded and limited as for :func:`report`.
         total: Number of units of work of the step; None if it is unknown.
         axis: Axis that the step belongs to, such as one of several files; empty for the whole task.
         message: Text for the user.
@@ -27,8 +28,8 @@ class Step(msgspec.Struct, frozen=True):
     name: str
     index: int = 0
     of: int = 1
-    done: int = 0
-    total: int | None = None
+    done: float = 0
+    total: float | None = None
     axis: str = ""
     message: str | None = None
 
@@ -50,19 +51,22 @@ class ProgressFields(TypedDict, total=False):
     traceback: str | None
 
 
-def step_of(done: int, total: int | None, text: str) -> Step:
+def step_of(done: Number, total: Number | None, text: str) -> Step:
     """Return the step for a task that consists of a single one without a name."""
-    return Step("", done=done, total=total, message=text or None)
+    return Step("", done=done, total=total, message=text or None)  # type: ignore[arg-type]  # rounded where it is sent
 
 
-def fields_of(step: Step) -> ProgressFields:
+def fields_of(step: Step, amount: Amount) -> ProgressFields:
     """Return the fields of the progress update for a step, except its total.
 
     If the total is unknown, the number of completed units is part of the message.
+
+    Raises:
+        TypeError: Its message is not a text.
     """
-    done, message = step.done, step.message
-    if step.total is None:
-        done, message = 0, f"{step.done:,}: {message}" if message else f"{step.done:,} done"
+    done, message = amount.done, text_of(step.message) or None
+    if amount.total is None:
+        done, message = 0, f"{amount.done:,}: {message}" if message else f"{amount.done:,} done"
     return ProgressFields(
         axis_id=step.axis,
         step_name=step.name,

@@ -14,6 +14,7 @@ from zmqruntime.codec import clean_text, pack_given
 from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.exceptions import TaskCancelled
 from zmqruntime.execution.progress.rules import sendable_progress, validate_progress
+from zmqruntime.execution.tasks.amounts import Number, amount_of
 from zmqruntime.execution.tasks.cancel import CancelFlags, CancelHook
 from zmqruntime.execution.tasks.logging import TaskLogHandler
 from zmqruntime.execution.tasks.loops import LoopRecord, current_loop
@@ -101,7 +102,7 @@ class Task:
     # --- progress ------------------------------------------------------------------------------------------------
 
     @overload
-    def report(self, done: int, total: int | None = None, text: str = "") -> None: ...
+    def report(self, done: Number, total: Number | None = None, text: str = "") -> None: ...
     @overload
     def report(self, done: Step) -> None: ...
     @overload
@@ -123,13 +124,18 @@ class Task:
         traceback: str | None = None,
     ) -> None: ...
     def report(
-        self, done: int | Step | None = None, total: int | None = None, text: str = "", **fields: Unpack[ProgressFields]
+        self,
+        done: Number | Step | None = None,
+        total: Number | None = None,
+        text: str = "",
+        **fields: Unpack[ProgressFields],
     ) -> None:
         """Report progress. Never blocks.
 
         ``report(3, 10)`` and ``report(3, 10, "training")`` say how much of the task is done, and ``report(3)`` if the
-        total is unknown. A :class:`Step` says it of one step of one axis. The keywords say everything that a progress
-        update contains; percentage, time, process and ids are filled in.
+        total is unknown. A :class:`Step` says it of one step of one axis. Their numbers are rounded and limited as in
+        :func:`zmqruntime.execution.report`. The keywords say everything that a progress update contains, and are not
+        rounded; percentage, time, process and ids are filled in.
 
         Args:
             done: Number of completed units of work, or a step.
@@ -141,35 +147,31 @@ class Task:
                 ``component`` that are being worked on, ``message``, ``error`` and ``traceback``.
 
         Raises:
-            InvalidProgressError: A value has the wrong type or is out of range, or ``done`` exceeds ``total``.
-            TypeError: A keyword is missing or unknown.
+            InvalidProgressError: Of the keywords, or of a step apart from ``done`` and ``total``: a value has the wrong
+                type or is out of range, or ``completed`` exceeds ``total``.
+            TypeError: A keyword is missing or unknown; or ``done`` or ``total`` is not a number, or ``text`` not a
+                string.
+            ValueError: ``done`` or ``total`` is nan, or ``done`` is infinite.
         """
         if done is not None:
             self.send_progress(self._update_for(done if isinstance(done, Step) else step_of(done, total, text)))
             return
-        update = self._update(fields, total)
+        if total is None:
+            raise TypeError("report() needs the number of units as total=..., or a short form such as report(3, 10)")
+        update = self._update(fields, total, _percent(fields.get("completed", 0), total))
         _latest.set(update)
         self.send_progress(update)
 
-    def check_report(self, done: int, total: int | None = None, text: str = "") -> None:
-        """Check the arguments of :meth:`report` without reporting anything.
-
-        Raises:
-            InvalidProgressError: As in :meth:`report`.
-        """
-        sendable_progress(self._update_for(step_of(done, total, text)))
-
     def _update_for(self, step: Step) -> ProgressUpdate:
-        return self._update(fields_of(step), step.total or 0)
+        amount = amount_of(step.done, step.total)
+        return self._update(fields_of(step, amount), amount.total or 0, 100.0 * amount.fraction)
 
-    def _update(self, fields: ProgressFields, total: int | None) -> ProgressUpdate:
-        if total is None:
-            raise TypeError("report() needs the number of units as total=..., or a short form such as report(3, 10)")
+    def _update(self, fields: ProgressFields, total: Number, percent: float) -> ProgressUpdate:
         return ProgressUpdate(
             execution_id=self.execution_id,
             plate_id=self.plate_id,
-            total=total,
-            percent=_percent(fields.get("completed", 0), total),
+            total=total,  # type: ignore[arg-type]  # checked where it is sent
+            percent=percent,
             timestamp=time.time(),
             worker=os.getpid(),
             **fields,
@@ -337,9 +339,9 @@ class Task:
         return self._channel.link()
 
 
-def _percent(completed: int, total: int) -> float:
+def _percent(completed: int, total: Number) -> float:
     try:
-        return min(100.0, 100.0 * completed / total) if total else 0.0
+        return min(100.0, 100.0 * completed / total) if total else 0.0  # type: ignore[operator]
     except TypeError:
         return 0.0  # the check of the whole update names the field that is not a number
 

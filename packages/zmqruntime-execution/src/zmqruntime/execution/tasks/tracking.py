@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sized
 from typing import Generic, Self, TypeVar, overload
 
+from zmqruntime.execution.tasks.amounts import Number, amount_of, text_of
 from zmqruntime.execution.tasks.loops import Loop, Meter, clean_name, current_loop
 from zmqruntime.execution.tasks.meters import LineMeter, TaskMeter
 from zmqruntime.execution.tasks.steps import Step
@@ -57,21 +58,28 @@ def track(
 
 
 @overload
-def report(done: int, total: int | None = None, text: str = "") -> None: ...
+def report(done: Number, total: Number | None = None, text: str = "") -> None: ...
 @overload
 def report(done: Step) -> None: ...
-def report(done: int | Step, total: int | None = None, text: str = "") -> None:
+def report(done: Number | Step, total: Number | None = None, text: str = "") -> None:
     """Report how much of the current task is done; see :meth:`Task.report`. Outside of any task, it does nothing.
 
     In a loop over :func:`track`, this says how much of the present item is done.
 
+    A callback that is off by one, or passes floats, does not fail the task: ``done`` is kept between 0 and ``total``,
+    units that are done are rounded down and totals are rounded up, and the percentage is computed before rounding. A
+    total that is infinite or negative, or zero although units are done, counts as unknown.
+
     Args:
         done: Number of completed units of work, or a :class:`Step`.
         total: Total number of units; None if it is unknown.
-        text: Text for the user.
+        text: Text for the user; cut after 16,384 characters.
 
     Raises:
-        InvalidProgressError: A value has the wrong type or is out of range, or ``done`` exceeds ``total``.
+        TypeError: ``done`` or ``total`` is not a number, or ``text`` is not a string.
+        ValueError: ``done`` or ``total`` is nan, or ``done`` is infinite.
+        InvalidProgressError: A field of the step, apart from its ``done`` and ``total``, has the wrong type or is out
+            of range.
     """
     task = current_task()
     loop = current_loop()
@@ -80,8 +88,7 @@ def report(done: int | Step, total: int | None = None, text: str = "") -> None:
     elif loop is None:
         task.report(done, total, text)
     else:
-        task.check_report(done, total, text)
-        loop.say(done, total, text)
+        loop.say(amount_of(done, total), text_of(text))
 
 
 def _loop_for(name: str, total: int | None, bar: bool) -> Loop | None:

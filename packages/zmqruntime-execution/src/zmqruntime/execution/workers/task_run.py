@@ -1,7 +1,6 @@
 """The run of an assigned task, with its hub, its log file, its event numbers and its outcome."""
 
 import os
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
 from zmqruntime.execution.tasks.hub import TaskHub
 from zmqruntime.execution.tasks.task import TaskReport, entered
 from zmqruntime.execution.tracing import traced_run
+from zmqruntime.execution.user_traceback import user_traceback
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import ExecuteRequest, LogLine, PackedExecuteRequest
 from zmqruntime.shape import MAX_RESULT_ELEMENTS, problem_in
@@ -33,7 +33,6 @@ from zmqruntime.shape import MAX_RESULT_ELEMENTS, problem_in
 __all__ = ["TaskRun", "describe_error"]
 
 _MAX_ERROR_CHARACTERS = 4_000
-_MAX_TRACEBACK_CHARACTERS = 40_000
 _HALF = _MAX_ERROR_CHARACTERS // 2
 
 
@@ -127,7 +126,7 @@ class TaskRun:
         return NOTHING, len(data)
 
     def _failure(self, error: BaseException) -> Finished:
-        return self._finished(Outcome.FAILED, error=describe_error(error), traceback=_traceback_of(error))
+        return self._finished(Outcome.FAILED, error=describe_error(error), traceback=user_traceback(error))
 
     def _failure_with_result(self, error: TaskFailed) -> Finished:
         try:
@@ -207,10 +206,3 @@ def _text_of(error: BaseException) -> str:
         return clean_text(str(error), _MAX_ERROR_CHARACTERS)
     except BaseException:  # noqa: BLE001 - str() of a user's class
         return "its message cannot be shown"
-
-
-def _traceback_of(error: BaseException) -> str:
-    try:
-        return clean_text("".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:])
-    except BaseException:  # noqa: BLE001 - str() of a user's class
-        return ""
