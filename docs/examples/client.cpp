@@ -3,6 +3,7 @@
 //   ./client ping | run '{"frames": 8}' | follow ID | cancel ID     (ZR_PORT and ZR_APP name a server)
 #include <zmq.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -27,7 +28,7 @@ class ExecutionClient {
     auto socket = open(ZMQ_REQ, port_ + 1000);
     const auto bytes = json::to_msgpack(message);
     check(zmq_send(socket.get(), bytes.data(), bytes.size(), 0));
-    json reply = receive(socket.get());
+    json reply = receive(socket.get(), port_ + 1000);
     if (reply["type"] == "error") throw std::runtime_error(reply["message"].get<std::string>());
     return reply;
   }
@@ -51,8 +52,8 @@ class ExecutionClient {
         batches = reply["batches"];
         if (batches.empty()) seen = known;
       } else {
-        receive(socket.get());                      // the topic; throws when not even a heartbeat comes
-        const json message = receive(socket.get());
+        receive(socket.get(), port_);  // the topic; throws when not even a heartbeat comes
+        const json message = receive(socket.get(), port_);
         const std::uint64_t upto = message.value("upto", message.value("positions", json::object()).value(id, seen));
         known = std::max(known, upto);
         if (message.contains("events") && message["after"] <= seen) batches.push_back(message);  // else: ask
@@ -79,7 +80,7 @@ class ExecutionClient {
   using Socket = std::unique_ptr<void, int (*)(void*)>;
 
   static void check(int result) {
-    if (result < 0) throw std::runtime_error(zmq_strerror(zmq_errno()));  // EAGAIN: no answer in time
+    if (result < 0) throw std::runtime_error(zmq_strerror(zmq_errno()));
   }
   static bool has_ended(const json& execution) {
     const std::string status = execution["status"];
@@ -98,13 +99,16 @@ class ExecutionClient {
     check(zmq_setsockopt(socket.get(), ZMQ_RCVTIMEO, &patience, sizeof patience));
     check(zmq_setsockopt(socket.get(), ZMQ_LINGER, &linger, sizeof linger));
     // For TCP: the address tcp://HOST:PORT, and ZMQ_CURVE_SERVERKEY, ZMQ_CURVE_PUBLICKEY and ZMQ_CURVE_SECRETKEY here
-    check(zmq_connect(socket.get(), (folder_ + std::to_string(port) + ".sock").c_str()));
+    check(zmq_connect(socket.get(), address(port).c_str()));
     return socket;
   }
-  static json receive(void* socket) {  // a topic is no message: it becomes null
+  std::string address(int port) const { return folder_ + std::to_string(port) + ".sock"; }
+  json receive(void* socket, int port) const {  // a topic is not a message: it becomes null
     zmq_msg_t message;
     zmq_msg_init(&message);
-    check(zmq_msg_recv(&message, socket, 0));
+    const int size = zmq_msg_recv(&message, socket, 0);
+    if (size < 0 && zmq_errno() == EAGAIN) throw std::runtime_error("no server answers on " + address(port));
+    check(size);
     const auto* bytes = static_cast<const std::uint8_t*>(zmq_msg_data(&message));
     json found = zmq_msg_more(&message) ? json() : json::from_msgpack(bytes, bytes + zmq_msg_size(&message));
     zmq_msg_close(&message);
@@ -117,8 +121,10 @@ class ExecutionClient {
 };
 
 int main(int count, char** arguments) try {
-  if (count < 2) throw std::runtime_error("say ping, run PAYLOAD, follow ID or cancel ID");
-  const std::string command = arguments[1], argument = count > 2 ? arguments[2] : "";
+  const std::string command = count > 1 ? arguments[1] : "", argument = count > 2 ? arguments[2] : "";
+  const bool is_known = command == "run" || command == "follow" || command == "cancel";
+  if (command != "ping" && (!is_known || argument.empty()))
+    throw std::runtime_error("usage: ./client ping | run JSON | follow ID | cancel ID     (ZR_PORT, ZR_APP)");
   const char *port = std::getenv("ZR_PORT"), *app = std::getenv("ZR_APP");
   ExecutionClient client(port ? std::atoi(port) : 7777, app ? app : "zmqruntime");
   const auto show = [](const json& message) {

@@ -22,10 +22,14 @@ export class ExecutionClient {
     try {
       socket.connect(this.address(this.port + 1000));
       await socket.send(encode({ protocol: 1, ...message }));
-      const reply = decode((await socket.receive())[0]);
+      const reply = decode((await this.receive(socket, this.port + 1000))[0]);
       if (reply.type === "error") throw new Error(`${reply.code}: ${reply.message}`);
       return reply;
     } finally { socket.close(); }
+  }
+  async receive(socket, port) {
+    const none = (error) => { throw error.code === "EAGAIN" ? new Error(`no server answers on ${this.address(port)}`) : error; };
+    return socket.receive().catch(none);
   }
   ping() { return this.request({ type: "ping" }); }
   cancel(id, limits = {}) { return this.request({ type: "cancel", execution_id: id, ...limits }); }
@@ -47,7 +51,7 @@ export class ExecutionClient {
           ({ batches, upto: known } = await this.request({ type: "events", execution_id: id, after: seen }));
           if (batches.length === 0) seen = known;
         } else {
-          const message = decode((await socket.receive())[1]); // throws when not even a heartbeat comes
+          const message = decode((await this.receive(socket, this.port))[1]); // a heartbeat at least
           known = Math.max(known, message.upto ?? message.positions?.[id] ?? 0);
           if (message.events && message.after <= seen) batches = [message]; // else some are missing: ask
         }
@@ -66,13 +70,18 @@ export class ExecutionClient {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+const USAGE = "node client.mjs ping | run JSON | follow ID | cancel ID     [--port P] [--app NAME]";
+
+async function main() {
   const options = { port: { type: "string" }, app: { type: "string" } };
   const { values, positionals: [command, argument] } = parseArgs({ options, allowPositionals: true });
+  if (command !== "ping" && !(["run", "follow", "cancel"].includes(command) && argument)) throw new Error(`usage: ${USAGE}`);
   const client = new ExecutionClient(values);
-  if (command === "ping" || command === "cancel") console.log(JSON.stringify(await client[command](argument)));
+  if (command === "ping" || command === "cancel") return console.log(JSON.stringify(await client[command](argument)));
   const id = command === "run" ? await client.submit(JSON.parse(argument)) : argument;
-  if (command === "run" || command === "follow") {
-    for await (const event of client.follow(id)) console.log(JSON.stringify(event));
-  }
+  for await (const event of client.follow(id)) console.log(JSON.stringify(event));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main().catch((error) => { console.error(`error: ${error.message}`); process.exitCode = 1; });
 }

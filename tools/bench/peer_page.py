@@ -2,11 +2,12 @@
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 import figures
 from figures import Figure
 from peer_limits import LIMITS, Limit
-from peer_programs import Job, Library, Program
+from peer_programs import PROGRAMS, Job, Library, Program
 from peer_record import RECORDED, Entry, Record
 from runs import DOCS
 
@@ -111,7 +112,17 @@ def _run(record: Record) -> str:
 
 def _programs(job: Job) -> str:
     shown = [Program(library, job) for library in Library if Program(library, job).exists]
-    return "\n".join(_program(program) for program in shown)
+    return "\n".join([*(_shared(path) for path in _shared_files(shown)), *(_program(program) for program in shown)])
+
+
+def _shared_files(programs: Sequence[Program]) -> list[Path]:
+    """The modules next to the folders of the libraries which the programs import."""
+    texts = [path.read_text(encoding="utf-8") for program in programs for path in program.files]
+    return [path for path in sorted(PROGRAMS.glob("*.py")) if any(f"from {path.stem} import" in text for text in texts)]
+
+
+def _shared(path: Path) -> str:
+    return f"All of them import this file:\n\n```python\n# {path.name}\n{path.read_text(encoding='utf-8')}```\n"
 
 
 def _program(program: Program) -> str:

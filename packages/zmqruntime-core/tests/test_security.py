@@ -1,6 +1,8 @@
 """Who may talk: keys, strangers, what is on the wire."""
 
+import contextlib
 import os
+import re
 import socket
 import stat
 import threading
@@ -12,13 +14,14 @@ import zmq
 
 from zmqruntime import (
     ConfigurationError,
+    ControlClient,
     ExecuteRequest,
+    KeyMismatchError,
     KeyStore,
     PongResponse,
     PortInUseError,
     RequestRefusedError,
     Security,
-    ServerSilentError,
     TransportMode,
     ZMQClient,
     ZMQConfig,
@@ -155,11 +158,11 @@ def test_the_same_user_is_admitted_without_further_ado(server: ZMQServer) -> Non
 
 def test_another_user_gets_nothing_until_keys_were_exchanged(server: ZMQServer) -> None:
     stranger = ZMQClient(server.port, transport_mode=TransportMode.TCP, config=ELSEWHERE)
-    with pytest.raises(PortInUseError, match="does not know this client's key"):
-        stranger.connect(timeout=1)
+    with pytest.raises(KeyMismatchError, match="has another key than the one trusted here"):
+        stranger.connect(timeout=20)
     KeyStore(ELSEWHERE).trust("127.0.0.1", KeyStore(HERE).server().public)
-    with pytest.raises(PortInUseError, match="does not know this client's key"):
-        stranger.connect(timeout=1)
+    with pytest.raises(KeyMismatchError, match="does not know this client's key"):
+        stranger.connect(timeout=20)
     KeyStore(HERE).admit("stranger", KeyStore(ELSEWHERE).client().public)
     with ZMQClient(server.port, transport_mode=TransportMode.TCP, config=ELSEWHERE) as known:
         assert known.server.instance_id == server.instance_id
@@ -181,8 +184,47 @@ def test_a_client_without_encryption_gets_nothing_and_costs_nothing(server: ZMQS
 
 def test_a_server_with_the_wrong_key_is_not_talked_to(server: ZMQServer) -> None:
     KeyStore(HERE).trust("127.0.0.1", KeyStore(ELSEWHERE).server().public)
-    with pytest.raises(ServerSilentError, match="does not know this client's key"):
-        ZMQClient(server.port, transport_mode=TransportMode.TCP, config=HERE).connect(timeout=1)
+    with pytest.raises(KeyMismatchError, match=r"another key than the one trusted here, in .*127\.0\.0\.1\.key"):
+        ZMQClient(server.port, transport_mode=TransportMode.TCP, config=HERE).connect(timeout=20)
+
+
+def test_a_refused_key_is_said_at_once_with_the_call_that_admits_it(server: ZMQServer) -> None:
+    KeyStore(ELSEWHERE).trust("127.0.0.1", KeyStore(HERE).server().public)
+    public = KeyStore(ELSEWHERE).client().public.decode()
+    with pytest.raises(KeyMismatchError, match=rf"does not know this client's key: .*{re.escape(public)}"):
+        ControlClient(server.port, transport_mode=TransportMode.TCP, config=ELSEWHERE).connect(timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("served", "asked", "text"), [(OPEN, HERE, "has no encryption"), (HERE, OPEN, "is encrypted, and this client")]
+)
+def test_encryption_on_one_side_only_is_said_at_once(port: int, served: ZMQConfig, asked: ZMQConfig, text: str) -> None:
+    with ZMQServer(port, transport_mode=TransportMode.TCP, config=served), pytest.raises(KeyMismatchError, match=text):
+        ZMQClient(port, transport_mode=TransportMode.TCP, config=asked).connect(timeout=20)
+
+
+def test_a_tunnel_with_nothing_behind_it_is_not_taken_for_a_wrong_key(port: int) -> None:
+    with socket.create_server(("127.0.0.1", port + 1000)) as listener:
+
+        def close_all() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+
+        closing = threading.Thread(target=close_all)
+        closing.start()
+        try:
+            with pytest.raises(PortInUseError, match="is taken") as failed:
+                ControlClient(port, transport_mode=TransportMode.TCP, config=HERE).connect(timeout=1)
+            assert not isinstance(failed.value, KeyMismatchError)
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            closing.join()
+
+
+def test_a_key_that_is_not_bytes_is_said_in_words() -> None:
+    with pytest.raises(TypeError, match=r"a public key is bytes, not str: write b'\.\.\.', or call key\.encode\(\)"):
+        KeyStore(HERE).admit("laptop", "x" * 40)  # type: ignore[arg-type]
 
 
 def test_a_server_whose_key_is_not_known_is_said_and_leaves_nothing_open(isolated_home: Path) -> None:

@@ -1,7 +1,9 @@
 """Servers and clients with messages of their own."""
 
+import contextlib
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from zmqruntime import (
     Message,
     MessageError,
     RequestRefusedError,
+    ServerLostError,
     Vocabulary,
     ZMQClient,
     ZMQConfig,
@@ -52,6 +55,15 @@ class Secret(Message, frozen=True, kw_only=True, tag="secret"):
     """A message that nobody names."""
 
 
+ENDINGS: dict[str, type[BaseException]] = {
+    each.__name__: each for each in (SystemExit, KeyboardInterrupt, GeneratorExit)
+}
+
+
+def fail(ending: type[BaseException]) -> None:
+    raise ending("over")
+
+
 STAGE = Vocabulary(requests=(Move,), replies=(Moved,), events=(Position,))
 NOTES: dict[str, Any] = {
     "plain": 1,
@@ -76,6 +88,11 @@ class StageServer(ZMQServer):
                 self.publish(b"stage", Secret())
             case "event with an object":
                 self.publish(b"stage", Position(x_um=1, note=object()))
+            case str() as text if " " in text and (ending := ENDINGS.get(text.split()[1])):
+                if text.startswith("request"):
+                    raise ending("over")
+                self.loop.call_soon(lambda: fail(ending))
+                return Moved(x_um=request.x_um)
             case str() as kind:
                 return Moved(x_um=request.x_um, note=NOTES[kind])
         self.publish(b"stage", Position(x_um=request.x_um))
@@ -99,6 +116,17 @@ class StageClient(ZMQClient):
 
     def on_resync(self) -> None:
         self.is_open.set()
+
+
+class LossNoting(StageClient):
+    """Says when its server is lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost = threading.Event()
+
+    def on_server_lost(self, error: ServerLostError) -> None:
+        self.lost.set()
 
 
 @pytest.fixture
@@ -187,13 +215,85 @@ def test_two_types_of_one_name_are_refused() -> None:
     class Ping(Message, frozen=True, kw_only=True, tag="ping"):
         pass
 
-    class PingingServer(ZMQServer):
-        vocabulary = Vocabulary(requests=(Ping,))
-
     with pytest.raises(ConfigurationError, match="Move and OtherMove are both called 'move'"):
         Vocabulary(requests=(Move, OtherMove))
     with pytest.raises(ConfigurationError, match="PingRequest and Ping are both called 'ping'"):
-        PingingServer(PORT)
+        Vocabulary(requests=(Ping,))
+
+
+@pytest.mark.parametrize(
+    ("requests", "text"),
+    [
+        ((Move, Move), "contain Move twice: write it once"),
+        ((Message,), "contain Message itself"),
+        ((int,), "contain the class int: write message classes"),
+        (Move, r"are the class Move: write a tuple, requests=\(Move,\)"),
+        ((Move(x_um=1),), "contain Move"),
+        ("Move", "are 'Move': write a tuple"),
+    ],
+)
+def test_what_cannot_be_part_of_a_vocabulary_is_said_where_it_is_written(requests: Any, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"requests of a Vocabulary {text}"):
+        Vocabulary(requests=requests)
+
+
+def test_a_vocabulary_may_be_written_as_a_list_and_nothing_else_is_one() -> None:
+    class BareServer(ZMQServer):
+        vocabulary = (Move,)  # type: ignore[assignment]
+
+    assert Vocabulary(requests=[Move]) == Vocabulary(requests=(Move,))  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="the vocabulary of BareServer is"):
+        BareServer(PORT)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda client: client.request(5, Moved), "5 is not a message: send an object of a subclass"),
+        (lambda client: client.request({}, Moved), "{} is not a message"),
+        (lambda client: client.request(Move, Moved), r"Move is a message class, not a message: write Move\(\.\.\.\)"),
+        (lambda client: client.request(Move(x_um=1), 5), "expect is a message class, not 5"),
+        (lambda client: client.request(Move(x_um=1), Moved, timeout="3"), "timeout is a number of seconds, not '3'"),
+        (lambda client: client.connect(timeout="3"), "timeout is a number of seconds, not '3'"),
+        (lambda client: client.shutdown_server(timeout="3"), "timeout is a number of seconds, not '3'"),
+        (lambda client: client.subscribe("stage"), "a topic is bytes, not 'stage'"),
+    ],
+)
+def test_a_wrong_argument_is_said_at_once_and_costs_nothing(
+    stage: StageClient, call: Callable[[StageClient], object], text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(TypeError, match=text):
+        call(stage)
+    assert stage.request(Move(x_um=2, note="plain"), Moved, timeout=math.inf).note == 1
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("ending", ["SystemExit", "KeyboardInterrupt", "GeneratorExit"])
+def test_no_exception_of_a_handler_ends_the_server(stage: StageClient, ending: str) -> None:
+    for place in ("request", "call"):
+        with contextlib.suppress(RequestRefusedError):
+            stage.request(Move(x_um=1, note=f"{place} {ending}"), Moved)
+    with pytest.raises(RequestRefusedError, match=f"{ending}: over") as refused:
+        stage.request(Move(x_um=1, note=f"request {ending}"), Moved)
+    assert refused.value.code is ErrorCode.INTERNAL
+    assert stage.request(Move(x_um=2, note="plain"), Moved).note == 1
+
+
+def test_a_server_that_ended_in_a_living_process_is_said_at_once(isolated_home: object) -> None:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(StageServer(PORT, config=SMALL))
+        client = LossNoting()
+        stack.enter_context(client)
+        server.close()
+        assert client.lost.wait(10)
+        for _ in range(2):
+            with pytest.raises(
+                ServerLostError, match="ended; its process goes on without it, and no other one"
+            ) as lost:
+                client.request(Move(x_um=1), Moved, timeout=20)
+            assert "successor" not in str(lost.value)
+        with StageServer(PORT, config=SMALL):
+            assert client.request(Move(x_um=1), Moved, timeout=20)
 
 
 def test_a_client_that_names_a_server_class_speaks_its_messages(isolated_home: object) -> None:

@@ -1,4 +1,4 @@
-"""A step of the job "resume": it leaves a line when it is done, so that whoever runs it sees which were done twice."""
+"""A step of the job "resume": it leaves a line when it is done, so that the file shows which were done twice."""
 
 import time
 

@@ -26,6 +26,7 @@ __all__ = ["Address", "nobody_there", "silent_server"]
 
 _LINGER_MS = 200
 _RECONNECT_MS = (50, 1000)
+_KEYS = "it does not know this client's key, or its own is not the one trusted here; compare them on both sides"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +170,14 @@ def silent_server(address: Address) -> ConnectionFailedError:
     if address.is_claimed():
         return ServerSilentError(
             f"the server on port {address.port} does not answer: {SILENT_WORDS}; it is left alone"
-            + ("; or it does not know this client's key" if address.is_encrypted else "")
+            + (f"; or {_KEYS}" if address.is_encrypted else "")
         )
     is_tcp = address.transport_mode is TransportMode.TCP and address.is_local
     holder = describe_port_holder(address.control_port) if is_tcp else "the program listening there"
     return PortInUseError(
         f"{url} is taken, but {holder} does not answer as a server of {address.config.app_name}; "
         "choose another port, or stop that program if you know it"
-        + ("; if it is such a server, it does not know this client's key" if address.is_encrypted else "")
+        + (f"; if it is such a server, {_KEYS}" if address.is_encrypted else "")
     )
 
 

@@ -18,7 +18,7 @@ from zmqruntime.server import ZMQServer
 from zmqruntime.server_code import check_server, default_port_of
 from zmqruntime.standing import ClientState, Standing
 from zmqruntime.subscription import Subscription
-from zmqruntime.vocabulary import Vocabulary, union_of
+from zmqruntime.vocabulary import Vocabulary, check_topic, union_of
 
 __all__ = ["ClientState", "Standing", "ZMQClient", "checked"]
 
@@ -84,6 +84,7 @@ class ZMQClient(ControlClient):
 
         Raises:
             PortInUseError: another program is listening there; it is left alone.
+            KeyMismatchError: the server and this client do not accept each other's keys.
             ServerSilentError: a server of this application holds the port but has not answered within ``timeout``.
             WrongServerError: the server is of a different class or environment than this client names.
             ServerStartError: the started server did not come up; the error includes the end of its log.
@@ -102,7 +103,13 @@ class ZMQClient(ControlClient):
     # --- published events ----------------------------------------------------------------------------------------
 
     def subscribe(self, topic: bytes) -> None:
-        """Receive what the server publishes on topics that start with ``topic``."""
+        """Receive what the server publishes on topics that start with ``topic``.
+
+        Raises:
+            TypeError: the topic is not bytes.
+            ClosedError: the client is not connected.
+        """
+        check_topic(topic)
         self.call_soon(lambda: self.subscription.add(topic))
 
     # --- for subclasses, called on the I/O thread ----------------------------------------------------------------

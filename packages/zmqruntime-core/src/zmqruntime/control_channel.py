@@ -12,12 +12,14 @@ import zmq
 from zmqruntime.base_messages import Message
 from zmqruntime.exceptions import MessageError, ServerLostError
 from zmqruntime.loop import SocketLoop, receive_ready
+from zmqruntime.refusals import HANDSHAKE_FAILURES
 
 __all__ = ["ControlChannel"]
 
 _LINGER_MS = 200
 _MAX_SENDS = 20  # to the same server: otherwise one that closes the connection at each request would be asked forever
-_EVENT = struct.Struct("=hi")
+_EVENT = struct.Struct("=Hi")
+_EVENTS = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | HANDSHAKE_FAILURES
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +45,7 @@ class ControlChannel:
         decode: converts bytes to a response.
         on_response: called with each response before the waiting future is resolved.
         on_link: called when a connection is established (True) or lost (False).
+        on_handshake_failed: called with libzmq's event and its value when the server closes a new connection.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class ControlChannel:
         decode: Callable[[bytes], Message],
         on_response: Callable[[Message], None],
         on_link: Callable[[bool], None],
+        on_handshake_failed: Callable[[int, int], None],
     ) -> None:
         self.is_linked = False
         self._loop: Final = loop
@@ -59,6 +63,7 @@ class ControlChannel:
         self._decode = decode
         self._on_response = on_response
         self._on_link = on_link
+        self._on_handshake_failed = on_handshake_failed
         self._link = 0
         self._waiting: dict[bytes, _Waiting] = {}
         self._outbox: deque[bytes] = deque()
@@ -121,7 +126,7 @@ class ControlChannel:
 
     def _open(self) -> None:
         self._socket = self._make_socket()
-        self._events = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._events = self._socket.get_monitor_socket(_EVENTS)
         self._loop.add_reader(self._socket, self._on_readable)
         self._loop.add_reader(self._events, self._on_events)
         self._link += 1
@@ -160,7 +165,10 @@ class ControlChannel:
         for frames in list(receive_ready(events)):
             if events is not self._events:  # renewed while an earlier event was handled
                 return
-            event, _ = _EVENT.unpack(frames[0])
+            event, value = _EVENT.unpack(frames[0])
+            if event & HANDSHAKE_FAILURES:
+                self._on_handshake_failed(event, value)
+                continue
             self.is_linked = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
             if self.is_linked:
                 self._send_again()

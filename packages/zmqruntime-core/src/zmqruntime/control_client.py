@@ -26,7 +26,7 @@ from zmqruntime.base_messages import (
 from zmqruntime.codec import Decoder, encode, encode_given
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.control_channel import ControlChannel
-from zmqruntime.deadlines import result_within
+from zmqruntime.deadlines import checked_seconds, result_within
 from zmqruntime.exceptions import (
     ClosedError,
     ConnectionFailedError,
@@ -39,10 +39,11 @@ from zmqruntime.exceptions import (
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.loop import SocketLoop
 from zmqruntime.recovery import Recovery
+from zmqruntime.refusals import Handshakes, Refusal, refused
 from zmqruntime.request_texts import check_texts
 from zmqruntime.standing import ClientState, Standing
 from zmqruntime.vigil import Vigil
-from zmqruntime.vocabulary import Vocabulary, union_of
+from zmqruntime.vocabulary import Vocabulary, check_message, check_message_class, union_of
 
 __all__ = ["ControlClient", "checked"]
 
@@ -110,10 +111,12 @@ class ControlClient:
         Raises:
             PortInUseError: another program is listening there; it is left alone.
             ServerSilentError: a server of this application holds the port but has not answered within ``timeout``.
+            KeyMismatchError: the server and this client do not accept each other's keys.
             ConnectionFailedError: nothing is listening there.
             ClosedError: ``disconnect()`` was called.
+            TypeError: ``timeout`` is not a number.
         """
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + checked_seconds(timeout, "timeout")
         with self._lifecycle:
             self._check_open()
             try:
@@ -222,6 +225,7 @@ class ControlClient:
             RequestTimeoutError: it is still running after ``timeout`` seconds.
         """
         server = self.server
+        timeout = checked_seconds(timeout, "timeout")
         with contextlib.suppress(ServerLostError):  # it may end, or be too busy shutting down, before it replies
             self.request(ShutdownRequest(), OkResponse, timeout)
             self.call_soon(lambda: self._vigil.said_farewell(server.instance_id))
@@ -251,8 +255,10 @@ class ControlClient:
             ServerLostError: the server ended meanwhile, and the request must not be sent to another one, or no
                 successor was started in time.
             ClosedError: the client is not connected.
+            TypeError: ``message`` is not a message, ``expect`` not a message class, or ``timeout`` not a number.
         """
-        seconds = self.config.request_timeout if timeout is None else timeout
+        seconds = self.config.request_timeout if timeout is None else checked_seconds(timeout, "timeout")
+        check_message_class(expect, "expect")
         future = self.send_request(message)
         try:
             response = result_within(future, seconds)
@@ -267,9 +273,10 @@ class ControlClient:
         Raises:
             MessageError: the message is larger than a server accepts.
             RequestRefusedError: a name or an id in it has characters or a length that servers refuse.
-            TypeError: it contains a value that cannot be sent.
+            TypeError: it is not a message, or contains a value that cannot be sent.
             ClosedError: the client is not connected.
         """
+        check_message(message)
         check_texts(message)
         data = encode_given(message, f"the request {type(message).__name__}")
         if len(data) > self.config.max_message_bytes:
@@ -420,8 +427,15 @@ class ControlClient:
         stack.callback(self._vigil.close)
         self._recovery = Recovery(loop, self.connect, self.config.successor_window, self._give_up)
         stack.callback(self._recovery.end)
+        self._handshakes = Handshakes(self.address)
+        self._refusal: Refusal | None = None
         self._control = ControlChannel(
-            loop, self._control_socket, self.make_reply_decoder(), self._on_response, self._vigil.linked
+            loop,
+            self._control_socket,
+            self.make_reply_decoder(),
+            self._on_response,
+            self._vigil.linked,
+            self._on_handshake_failed,
         )
         stack.callback(self._control.close)
         self.on_open(stack)
@@ -459,9 +473,31 @@ class ControlClient:
         return key, future
 
     def _put(self, key: bytes, data: bytes, future: "concurrent.futures.Future[Message]", may_repeat: bool) -> None:
+        if not may_repeat and self._is_gone and future.set_running_or_notify_cancel():
+            loss = self._vigil.standing().text
+            future.set_exception(ServerLostError(f"{loss}, and no other one is running: connect() looks for it again"))
+            return
         self._control.put(key, data, future, may_repeat)
+        self._fail_refused()
         if may_repeat and self._vigil.state is ClientState.LOST:
             self._recover()
+
+    @property
+    def _is_gone(self) -> bool:
+        """Whether the server has ended and nothing is about to replace it."""
+        is_ended = self._vigil.state is ClientState.LOST and not self._vigil.is_unreachable
+        return is_ended and self.is_local and not self._recovery.is_under_way and not self.address.is_listening()
+
+    def _on_handshake_failed(self, event: int, value: int) -> None:
+        """Fail the first requests if the handshake cannot succeed; a server that has answered may only be busy."""
+        if self._vigil.state is ClientState.NEW:
+            self._refusal = self._handshakes.refusal(event, value) or self._refusal
+            self._fail_refused()
+
+    def _fail_refused(self) -> None:
+        """Fail all requests if no handshake can succeed: libzmq does not connect again after some refusals."""
+        if self._refusal is not None and self._vigil.state is ClientState.NEW and not self._control.is_linked:
+            self._control.fail_all(refused(self.address, self._refusal))
 
     def _on_future_done(self, key: bytes, future: "concurrent.futures.Future[Message]") -> None:
         if future.cancelled() and self._loop is not None:
@@ -487,6 +523,11 @@ class ControlClient:
     def expects_word(self) -> bool:
         """Whether silence is significant: only while a request is waiting for its reply."""
         return self._control.waiting_count > 0
+
+    @property
+    def after_loss(self) -> str:
+        """What the loss of the server means for a request that was under way."""
+        return "it is unknown whether it has acted on this request"
 
     def ask_who(self) -> None:
         """Ping the server."""

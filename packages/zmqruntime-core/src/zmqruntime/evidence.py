@@ -11,6 +11,8 @@ from zmqruntime.identity import ProcessIdentity
 
 __all__ = ["Evidence", "ProcessEnd"]
 
+_EXIT_SECONDS = 0.2  # a process that is ending has already released the lock
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -35,6 +37,11 @@ class Evidence:
     def can_tell(self) -> bool:
         """Whether the end of the server can be observed from this process."""
         return self.process is not None or self.has_lock
+
+    @property
+    def is_process_gone(self) -> bool:
+        """Whether its process is known to have ended, or is about to; False if it goes on with other work."""
+        return self.process is None or self.process.wait(_EXIT_SECONDS)
 
     def has_ended(self, *, is_cut: bool) -> bool:
         """Return whether the server has ended; False if that cannot be observed.

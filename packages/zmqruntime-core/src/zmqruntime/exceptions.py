@@ -8,6 +8,7 @@ ZMQRuntimeError
 ├── ConnectionFailedError
 │   ├── ServerStartError   the server that was started did not answer; includes the end of its log
 │   ├── PortInUseError     another program, or another server, holds the port
+│   │   └── KeyMismatchError  the server and the client do not accept each other's keys
 │   ├── ServerSilentError  a server of this application holds the port but does not answer
 │   ├── WrongServerError   the server on the port is not the one that the client names
 │   │   └── OutdatedServerError  it is running an earlier version of the client's code
@@ -22,6 +23,7 @@ __all__ = [
     "ClosedError",
     "ConfigurationError",
     "ConnectionFailedError",
+    "KeyMismatchError",
     "MessageError",
     "OutdatedServerError",
     "PortInUseError",
@@ -87,6 +89,10 @@ class PortInUseError(ConnectionFailedError):
     """Another program, or another server, holds the port."""
 
 
+class KeyMismatchError(PortInUseError):
+    """The server refuses the keys or the encryption of this client, or has another key than the client trusts."""
+
+
 class ServerSilentError(ConnectionFailedError):
     """A server of this application holds the port but does not answer: it is busy or suspended, and may resume."""
 
@@ -102,7 +108,7 @@ class OutdatedServerError(WrongServerError):
 class ServerLostError(ConnectionFailedError):
     """The server has ended and has not been replaced, or it cannot be reached.
 
-    Nothing it had accepted is lost: the next server on that port will have it.
+    What an execution server had accepted is not lost: the next one on that port will have it.
     """
 
 

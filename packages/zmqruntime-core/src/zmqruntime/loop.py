@@ -4,6 +4,7 @@ import heapq
 import itertools
 import logging
 import math
+import signal
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import Final, Protocol
 
 import zmq
 
-__all__ = ["Pollable", "SocketLoop", "Timer", "receive_ready"]
+__all__ = ["Pollable", "SocketLoop", "Timer", "is_ctrl_c", "receive_ready"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ class SocketLoop:
 
     Only :meth:`call_soon`, :meth:`stop` and :meth:`join` may be used from other threads. A *turn* is one sleep and
     all the handlers that are due after it; ``after_turn`` runs at its end, so that everything a turn collected can be
-    written together. An exception in a handler is logged, and the loop continues.
+    written together. An exception in a handler is logged, and the loop continues. Only on the main thread do Ctrl-C and
+    ``sys.exit()`` end it, as they end any program.
     """
 
     def __init__(self, name: str) -> None:
@@ -156,11 +158,13 @@ class SocketLoop:
             if self._closed:
                 return
             self._closed = True
-        if self.at_end is not None:
-            self._guard(self.at_end)
-        self._wake_reader.close()
-        self._wake_writer.close()
-        self._ended.set()
+        try:
+            if self.at_end is not None:
+                self._guard(self.at_end)
+        finally:
+            self._wake_reader.close()
+            self._wake_writer.close()
+            self._ended.set()
 
     def _turn(self) -> None:
         ready = self._poller.poll(self._sleep_milliseconds())
@@ -191,7 +195,9 @@ class SocketLoop:
     def _guard(self, call: Callable[[], None]) -> None:
         try:
             call()
-        except Exception:  # noqa: BLE001 - the loop must outlive any handler
+        except BaseException as error:
+            if is_ctrl_c(error) or (isinstance(error, SystemExit) and _is_main_thread()):
+                raise
             _log.exception("a handler of the loop %s failed", self.name)
 
     def _drain_wake(self) -> None:
@@ -216,6 +222,16 @@ class SocketLoop:
         if isinstance(source, zmq.Socket | int):
             return source
         return source.fileno() if hasattr(source, "fileno") else source
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Return whether Ctrl-C raised ``error``: on the main thread, and unless SIGINT has a handler of its own."""
+    is_interrupt = isinstance(error, KeyboardInterrupt) and _is_main_thread()
+    return is_interrupt and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def receive_ready(sock: "zmq.Socket[bytes]", limit: int = _MESSAGES_PER_TURN) -> Iterator[list[bytes]]:

@@ -71,11 +71,21 @@ class KeyStore:
         return public in {_read_public(path) for path in known} - {b""}
 
     def admit(self, name: str, public: bytes) -> None:
-        """Let our servers answer a client; takes effect immediately, even for running servers."""
+        """Let our servers answer a client; takes effect immediately, even for running servers.
+
+        Raises:
+            ConfigurationError: the name cannot be used, or the key is not one.
+            TypeError: the key is not bytes, or the name is not text.
+        """
         self._write("clients", name, public)
 
     def trust(self, name: str, public: bytes) -> None:
-        """Let our clients talk to a server on another machine; ``name`` is its host, or ``host-port``."""
+        """Let our clients talk to a server on another machine; ``name`` is its host, or ``host-port``.
+
+        Raises:
+            ConfigurationError: the name cannot be used, or the key is not one.
+            TypeError: the key is not bytes, or the name is not text.
+        """
         self._write("servers", name, public)
 
     def forget(self, name: str) -> bool:
@@ -99,10 +109,9 @@ class KeyStore:
         Raises:
             ConfigurationError: it is not known; the message says how to exchange keys.
         """
-        trusted = self.trusted()
-        for name in (f"{host}-{port}", host):
-            if name in trusted:
-                return trusted[name]
+        file = self.server_key_file(host, port)
+        if file.parent != self.folder:
+            return _read_public(file)
         if is_local:
             return self.server().public
         raise ConfigurationError(
@@ -110,6 +119,13 @@ class KeyStore:
             f"from its home folder to {self.folder / 'servers' / host}.key, and our {self.folder / 'client.key'} to "
             "its keys/clients/"
         )
+
+    def server_key_file(self, host: str, port: int) -> Path:
+        """Return the file with the key that the server at an address must have: a trusted one, or that of our own."""
+        listed = self._listed("servers")
+        names = (name for name in (f"{host}-{port}", host) if name in listed)
+        name = next(names, None)
+        return self.folder / "server.key" if name is None else listed[name]
 
     def _own(self, name: str) -> KeyPair:
         secret_file = self.folder / f"{name}.key_secret"
@@ -136,6 +152,10 @@ class KeyStore:
             lock.release()
 
     def _write(self, kind: str, name: str, public: bytes) -> None:
+        if not isinstance(public, bytes):
+            raise TypeError(f"a public key is bytes, not {type(public).__name__}: write b'...', or call key.encode()")
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a key is text, not {type(name).__name__}: write '...'")
         if not _NAME.fullmatch(name):
             raise ConfigurationError(f"{name!r} is not a valid name for a key; use letters, digits, dots and dashes")
         if not _Z85_KEY.fullmatch(public):

@@ -33,7 +33,7 @@ from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.exceptions import ClosedError, ConfigurationError, MessageError, PortInUseError, ZMQRuntimeError
 from zmqruntime.gate import Gate
 from zmqruntime.identity import ProcessIdentity, describe_port_holder
-from zmqruntime.loop import SocketLoop, Timer, receive_ready
+from zmqruntime.loop import SocketLoop, Timer, is_ctrl_c, receive_ready
 from zmqruntime.replies import ReplyBook
 from zmqruntime.security import ClientCheck, KeyPair, KeyStore
 from zmqruntime.server_code import code_of, default_port_of, target_of
@@ -45,7 +45,7 @@ from zmqruntime.transport import (
     is_listening,
     remove_ipc_socket,
 )
-from zmqruntime.vocabulary import Vocabulary, union_of
+from zmqruntime.vocabulary import Vocabulary, check_message, check_topic, union_of
 
 __all__ = ["ZMQServer"]
 
@@ -206,9 +206,11 @@ class ZMQServer:
         """Send a message, encoded or not, to the subscribers of ``topic``; a slow subscriber may miss it.
 
         Raises:
-            TypeError: the event is not in the vocabulary, or contains a value that cannot be sent.
+            TypeError: the topic is not bytes, or the event is not in the vocabulary or contains a value that cannot be
+                sent.
             UnsendableError: it is nested too deeply, has too many elements, or contains text that is not UTF-8.
         """
+        check_topic(topic)
         data = message if isinstance(message, bytes) else self._encode_event(message)
         if len(data) > self.config.max_message_bytes:
             _log.error("an event of %d bytes was not published: it is larger than clients accept", len(data))
@@ -216,6 +218,7 @@ class ZMQServer:
         self.data_socket.send_multipart([topic, data], zmq.NOBLOCK)
 
     def _encode_event(self, event: Message) -> bytes:
+        check_message(event)
         if type(event) not in self._speaks.events:
             raise TypeError(self._unnamed(event, "events"))
         return encode_given(event, f"the event {type(event).__name__}")
@@ -383,7 +386,9 @@ class ZMQServer:
             return response
         except MessageError as error:
             return ErrorResponse(code=error.code, message=str(error))
-        except Exception as error:  # noqa: BLE001 - one request must not end the server; the log has the traceback
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             _log.exception("a request failed")
             return ErrorResponse(code=ErrorCode.INTERNAL, message=f"{type(error).__name__}: {error}")
 

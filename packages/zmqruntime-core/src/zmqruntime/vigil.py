@@ -33,6 +33,10 @@ class Watched(Protocol):
     def expects_word(self) -> bool:
         """Whether silence is significant: a reply is pending, or heartbeats are subscribed to."""
 
+    @property
+    def after_loss(self) -> str:
+        """What the loss of the server means for a request that was under way."""
+
     def ask_who(self) -> None:
         """Send a ping; its answer goes to :meth:`Vigil.met`."""
 
@@ -208,8 +212,9 @@ class Vigil:
             seconds = time.monotonic() - self._heard_at
             self._loss = f"{self.who} cannot be reached: no sign of life for {seconds:.0f} s"
         else:
-            self._loss = f"{self.who} was stopped" if self.was_stopped else f"{self.who} ended"
-        self._enter(ClientState.LOST, ServerLostError(f"{self._loss}; its successor will have all it had accepted"))
+            goes_on = "" if self._evidence.is_process_gone else "; its process goes on without it"
+            self._loss = f"{self.who} was stopped" if self.was_stopped else f"{self.who} ended{goes_on}"
+        self._enter(ClientState.LOST, ServerLostError(f"{self._loss}; {self._watched.after_loss}"))
 
     def _be_back(self, *, is_new: bool) -> None:
         self._end_probe()

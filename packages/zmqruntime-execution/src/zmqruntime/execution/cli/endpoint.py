@@ -12,6 +12,7 @@ from zmqruntime.control_client import ControlClient
 from zmqruntime.exceptions import (
     ConfigurationError,
     ConnectionFailedError,
+    KeyMismatchError,
     OutdatedServerError,
     PortInUseError,
     RequestRefusedError,
@@ -43,6 +44,7 @@ _DEFAULT = ZMQConfig()
 _SUCCESSOR_SECONDS = 10.0
 
 _KINDS: tuple[tuple[type[ZMQRuntimeError], ErrorKind, ExitCode], ...] = (
+    (KeyMismatchError, ErrorKind.REFUSED, ExitCode.FAILED),
     (PortInUseError, ErrorKind.PORT_IN_USE, ExitCode.USAGE),
     (ConfigurationError, ErrorKind.CONFIGURATION, ExitCode.USAGE),
     (ServerSilentError, ErrorKind.TIMEOUT, ExitCode.FAILED),
@@ -193,7 +195,7 @@ def no_server(endpoint: Endpoint) -> CommandError:
 
 def unanswered(endpoint: Endpoint, error: PortInUseError) -> Exception:
     """Something listens on another machine that does not answer: most often it does not know our key."""
-    if endpoint.is_local:
+    if endpoint.is_local or isinstance(error, KeyMismatchError):
         return error
     app, key = endpoint.app, KeyStore(endpoint.config).client().public.decode()
     return CommandError(

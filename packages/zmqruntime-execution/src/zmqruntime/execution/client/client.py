@@ -600,6 +600,11 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         """Notice events whose batch was lost."""
         self._on_upto(heartbeat.positions)
 
+    @property
+    def after_loss(self) -> str:
+        """What the loss of the server means for a request that was under way."""
+        return "its successor will have all it had accepted"
+
     def wants_successor(self) -> bool:
         """Whether somebody is waiting for an execution or for a reply."""
         return bool(self._followers) or super().wants_successor()
