@@ -21,13 +21,15 @@ __all__ = [
     "load_function",
     "packed_arguments",
     "read_call",
+    "with_arguments",
 ]
 
 _MOST_FUNCTIONS = 1024
+_LARGE_FUNCTION = 256 * 1024
 
 
 class StoredArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """Arguments that are too large for a message, in a file in the server's folder.
+    """Arguments, or a pickled function, that are too large for a message, in a file in the server's folder.
 
     Attributes:
         name: Name of the file in that folder.
@@ -52,7 +54,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         code: Digest of that file; empty if it has none.
         retry_on: Exceptions after which it may be tried again; None for any.
         stored: Where the arguments are, if not in ``args`` and ``kwargs``.
-        pickled: The function, if it cannot be imported.
+        pickled: The function, if it cannot be imported; of more than 256 KiB it is stored with the arguments.
         bars: Whether progress bars in the function become progress of the task.
     """
 
@@ -68,19 +70,32 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bars: bool = False
 
     def without_arguments(self, stored: StoredArguments) -> "Call":
-        """Return the same call with its arguments in a file."""
-        return msgspec.structs.replace(self, args=[], kwargs={}, stored=stored)
+        """Return the same call with its arguments in a file, and the function if it is a large pickle."""
+        return msgspec.structs.replace(self, args=[], kwargs={}, stored=stored, pickled=_small(self.pickled))
 
     @property
     def content(self) -> tuple[object, ...]:
         """What makes it the same call as another one: not how it is retried, nor the state of the source file."""
         digest = digest_of(packed_arguments(self)) if self.stored is None else self.stored.digest
-        return self.function, self.pickled, self.is_many, digest
+        return self.function, _small(self.pickled), self.is_many, digest
 
 
 def packed_arguments(call: Call) -> bytes:
-    """Return the arguments as bytes."""
-    return msgspec.msgpack.encode([call.args, call.kwargs])
+    """Return the arguments as bytes, with the function if it is a large pickle."""
+    parts: list[object] = [call.args, call.kwargs]
+    if call.pickled is not None and _small(call.pickled) is None:
+        parts.append(call.pickled)
+    return msgspec.msgpack.encode(parts)
+
+
+def with_arguments(call: Call, packed: bytes) -> Call:
+    """Return a call with what :func:`packed_arguments` has made of its arguments."""
+    args, kwargs, *function = msgspec.msgpack.decode(packed)
+    return msgspec.structs.replace(call, args=args, kwargs=kwargs, pickled=function[0] if function else call.pickled)
+
+
+def _small(pickled: bytes | None) -> bytes | None:
+    return None if pickled is None or len(pickled) > _LARGE_FUNCTION else pickled
 
 
 def digest_of(data: bytes) -> str:

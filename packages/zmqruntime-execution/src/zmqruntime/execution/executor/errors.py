@@ -15,6 +15,7 @@ from zmqruntime.codec import clean_text, encode
 from zmqruntime.exceptions import UnsendableError, ZMQRuntimeError
 from zmqruntime.execution.exceptions import TaskError
 from zmqruntime.execution.executor.functions import NotImportableError, reference_of, resolve
+from zmqruntime.execution.executor.user_frames import of_user
 from zmqruntime.execution.executor.values import Kind, Values
 from zmqruntime.messages import ExecutionSnapshot
 
@@ -57,15 +58,15 @@ def error_to_wire(error: BaseException, values: Values) -> Ext:
     return Ext(Kind.ERROR.value, encode(sent))
 
 
-def remote_traceback(error: BaseException, skip: int) -> str:
-    """Return the formatted traceback without its first ``skip`` calls, which are not of the user's code."""
-    found = error.__traceback__
-    for _ in range(skip):
-        found = found if found is None or found.tb_next is None else found.tb_next
+def remote_traceback(error: BaseException) -> str | None:
+    """Return the formatted traceback of what the user's code did; None if the error is from none of it."""
+    found = of_user(error.__traceback__)
+    if found is None and error.__cause__ is None:
+        return None
     try:
         lines = traceback.format_exception(type(error), error, found)
     except Exception:  # noqa: BLE001 - str() of a user's class
-        return ""
+        return None
     return clean_text("".join(lines)[-_MAX_TRACEBACK:])
 
 
