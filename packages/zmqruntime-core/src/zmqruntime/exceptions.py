@@ -98,7 +98,15 @@ class ServerSilentError(ConnectionFailedError):
 
 
 class WrongServerError(ConnectionFailedError):
-    """The server on the port is of a different class, or runs in a different environment, than the client names."""
+    """The server on the port is of a different class, or runs in a different environment, than the client names.
+
+    Attributes:
+        environments: the Python environments of the server and of this process; None if these do not differ.
+    """
+
+    def __init__(self, text: str, environments: tuple[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.environments = environments
 
 
 class OutdatedServerError(WrongServerError):

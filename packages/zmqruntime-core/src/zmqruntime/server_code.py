@@ -82,7 +82,8 @@ def check_server(target: str, pong: PongResponse) -> OutdatedServerError | None:
     if code.environment != _environment():
         raise WrongServerError(
             f"{where} is running in the environment {code.environment}, but this client in {_environment()}; "
-            "use another port (port=...), or stop that server"
+            "use another port (port=...), or stop that server",
+            (code.environment, _environment()),
         )
     if not _is_same(target, file, code.target, code.file):
         return None  # a subclass of the named class: the client cannot judge its code

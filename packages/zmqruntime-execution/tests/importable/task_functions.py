@@ -2,12 +2,14 @@
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from zmqruntime.execution import Executor, current_task, task
 
 __all__ = [
+    "Box",
     "Odd",
     "Plain",
     "add",
@@ -16,6 +18,7 @@ __all__ = [
     "hinted",
     "hold",
     "identity",
+    "implicit",
     "keyed",
     "leave",
     "no_op",
@@ -24,6 +27,16 @@ __all__ = [
     "scaled",
     "stubborn",
 ]
+
+
+T = TypeVar("T")
+
+
+@dataclass
+class Box(Generic[T]):
+    """A generic dataclass."""
+
+    value: T
 
 
 class Odd(Exception):
@@ -125,6 +138,11 @@ class Plain:
 def hinted(counts: list[int], mode: Literal["x", "y"] = "x", *, path: "Path | None" = None) -> int:
     """Has hints that are checked."""
     return sum(counts)
+
+
+def implicit(value: int = None, mode: int = "auto") -> object:  # type: ignore[assignment]  # noqa: RUF013
+    """Has defaults that its hints do not say, as many functions have."""
+    return value
 
 
 async def coroutine() -> None:

@@ -1,12 +1,10 @@
-"""Large arguments in files of the server's folder, until their execution has ended."""
+"""Large arguments, and large functions by value, in files of the server's folder, until their execution has ended."""
 
 import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.executor.calls import StoredArguments, digest_of
@@ -45,22 +43,22 @@ def store_arguments(server_dir: Path, execution_id: str, data: bytes) -> StoredA
     folder = arguments_dir(server_dir)
     try:
         prepare_private_dir(folder)
-        taken = sum(path.stat().st_size for path in folder.glob(f"*{_SUFFIX}"))
+        taken = sum(map(_size_of, folder.glob(f"*{_SUFFIX}")))
         if taken + len(data) > MOST_STORED:
             raise UnsendableError(
-                f"arguments of {len(data):,} bytes do not fit: {taken:,} of {MOST_STORED:,} bytes are taken by "
+                f"a call of {len(data):,} bytes does not fit: {taken:,} of {MOST_STORED:,} bytes are taken by "
                 "executions that have not ended; wait for some of them, or write files and pass their paths"
             )
         digest = digest_of(data)
         name = f"{execution_id}.{digest[:8]}{_SUFFIX}"  # with a digest, as a key may be tried with other arguments
         _write(folder / name, data)
     except OSError as error:
-        raise UnsendableError(f"cannot write arguments of {len(data):,} bytes to {folder}: {error.strerror}") from error
+        raise UnsendableError(f"cannot write a call of {len(data):,} bytes to {folder}: {error.strerror}") from None
     return StoredArguments(name=name, length=len(data), digest=digest)
 
 
-def read_arguments(server_dir: Path, stored: StoredArguments) -> tuple[list[Any], dict[str, Any]]:
-    """Return stored arguments.
+def read_arguments(server_dir: Path, stored: StoredArguments) -> bytes:
+    """Return stored arguments, as they were packed.
 
     Raises:
         UnsendableError: The file is missing or damaged.
@@ -77,8 +75,7 @@ def read_arguments(server_dir: Path, stored: StoredArguments) -> tuple[list[Any]
     )
     if problem is not None:
         raise UnsendableError(f"the arguments in {path} cannot be read: {problem}; submit the call again")
-    args, kwargs = msgspec.msgpack.decode(data)
-    return args, kwargs
+    return data
 
 
 def stored_ids(server_dir: Path) -> list[tuple[str, bool]]:
@@ -95,6 +92,14 @@ def remove_arguments(server_dir: Path, execution_id: str) -> None:
     with contextlib.suppress(OSError):
         for path in arguments_dir(server_dir).glob(f"{execution_id}.*"):
             path.unlink(missing_ok=True)
+
+
+def _size_of(path: Path) -> int:
+    """Return the size of a file; 0 if the server has just deleted it, because its execution has ended."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -1,5 +1,6 @@
 """From a function and its arguments to a call: the arguments are checked where the function is submitted."""
 
+import contextlib
 import functools
 import inspect
 import weakref
@@ -91,17 +92,18 @@ class CallMaker:
 
     def target(self, fn: Callable[..., Any]) -> _Target:
         """Return what is known of a function, found out once."""
-        try:
-            known = self._targets.get(fn)
-        except TypeError:  # cannot be referred to weakly, or not hashable
-            return self._find(fn)
+        known = self._known(fn)
         if known is None:
             known = self._find(fn)
-            try:
+            with contextlib.suppress(TypeError):
                 self._targets[fn] = known
-            except TypeError:
-                return known
         return known
+
+    def _known(self, fn: Callable[..., Any]) -> _Target | None:
+        try:
+            return self._targets.get(fn)
+        except TypeError:  # cannot be referred to weakly, or not hashable
+            return None
 
     def _find(self, fn: Callable[..., Any]) -> _Target:
         _check_kind(fn)

@@ -21,13 +21,16 @@ __all__ = [
     "load_function",
     "packed_arguments",
     "read_call",
+    "small_pickle",
+    "with_arguments",
 ]
 
 _MOST_FUNCTIONS = 1024
+_LARGE_FUNCTION = 256 * 1024
 
 
 class StoredArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """Arguments that are too large for a message, in a file in the server's folder.
+    """Arguments, or a pickled function, that are too large for a message, in a file in the server's folder.
 
     Attributes:
         name: Name of the file in that folder.
@@ -54,7 +57,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         code: Digest of that file; empty if it has none.
         retry_on: Exceptions after which it may be tried again; None for any.
         stored: Where the arguments are, if not in ``args`` and ``kwargs``.
-        pickled: The function, if it cannot be imported.
+        pickled: The function, if it cannot be imported; of more than 256 KiB it is stored with the arguments.
         bars: Whether progress bars in the function become progress of the task.
     """
 
@@ -70,13 +73,26 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bars: bool = False
 
     def without_arguments(self, stored: StoredArguments) -> "Call":
-        """Return the same call with its arguments in a file."""
-        return msgspec.structs.replace(self, args=[], kwargs={}, stored=stored)
+        """Return the same call with its arguments in a file, and the function if it is a large pickle."""
+        return msgspec.structs.replace(self, args=[], kwargs={}, stored=stored, pickled=small_pickle(self.pickled))
 
 
 def packed_arguments(call: Call) -> bytes:
-    """Return the arguments as bytes."""
-    return msgspec.msgpack.encode([call.args, call.kwargs])
+    """Return the arguments as bytes, with the function if it is a large pickle."""
+    parts: list[object] = [call.args, call.kwargs]
+    if call.pickled is not None and small_pickle(call.pickled) is None:
+        parts.append(call.pickled)
+    return msgspec.msgpack.encode(parts)
+
+
+def with_arguments(call: Call, packed: bytes) -> Call:
+    """Return a call with what :func:`packed_arguments` has made of its arguments."""
+    args, kwargs, *function = msgspec.msgpack.decode(packed)
+    return msgspec.structs.replace(call, args=args, kwargs=kwargs, pickled=function[0] if function else call.pickled)
+
+
+def small_pickle(pickled: bytes | None) -> bytes | None:
+    return None if pickled is None or len(pickled) > _LARGE_FUNCTION else pickled
 
 
 def digest_of(data: bytes) -> str:

@@ -11,7 +11,7 @@ from msgspec.msgpack import Ext
 
 from zmqruntime.codec import encode
 from zmqruntime.execution.executor.arrays import in_c_order
-from zmqruntime.execution.executor.calls import Call, digest_of
+from zmqruntime.execution.executor.calls import Call, digest_of, small_pickle
 from zmqruntime.execution.executor.values import Kind
 
 __all__ = ["content_of", "digest_of_values"]
@@ -24,12 +24,15 @@ def content_of(call: Call) -> tuple[object, ...]:
     """Return what makes it the same call as another one: not how it is retried, nor the state of the source file."""
     stored = call.stored
     digest = digest_of_values(call) if stored is None else stored.values or stored.digest
-    return call.function, call.pickled, call.is_many, digest
+    return call.function, small_pickle(call.pickled), call.is_many, digest
 
 
 def digest_of_values(call: Call) -> str:
-    """Return the digest of the arguments by value."""
-    return digest_of(encode([_canonical(call.args), _canonical(call.kwargs)]))
+    """Return the digest of the arguments by value, with the function if it is a large pickle."""
+    parts = [_canonical(call.args), _canonical(call.kwargs)]
+    if small_pickle(call.pickled) != call.pickled:
+        parts.append(call.pickled)
+    return digest_of(encode(parts))
 
 
 def _canonical(wire: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from zmqruntime.execution.executor.executor import Executor
 from zmqruntime.execution.executor.futures import TaskFuture
+from zmqruntime.execution.executor.names import check_name
 from zmqruntime.execution.executor.options import Declared, TaskOptions, check_options
 
 __all__ = ["Function", "task"]
@@ -86,8 +87,11 @@ def task(
         options: See :class:`TaskOptions`.
 
     Raises:
-        TypeError: There is no such option.
+        TypeError: There is no such option, or it is of the wrong type.
+        ValueError: The value of an option is not allowed.
+        ConfigurationError: ``executor`` cannot be a name.
     """
+    check_name(executor)
     check_options(options)
 
     def made(fn: Callable[..., Any]) -> Function[..., Any]:

@@ -14,6 +14,7 @@ from zmqruntime.codec import clean_text, encode
 from zmqruntime.exceptions import UnsendableError, ZMQRuntimeError
 from zmqruntime.execution.exceptions import TaskError
 from zmqruntime.execution.executor.functions import NotImportableError, reference_of, resolve
+from zmqruntime.execution.executor.user_frames import of_user
 from zmqruntime.execution.executor.values import Kind, Values
 from zmqruntime.messages import ExecutionSnapshot
 

@@ -20,6 +20,7 @@ from zmqruntime.execution.executor.inline import InlineLink
 from zmqruntime.execution.executor.link import Link, ServerLink, ServerOptions
 from zmqruntime.execution.executor.mapping import mapped
 from zmqruntime.execution.executor.names import check_name
+from zmqruntime.execution.executor.option_rules import check_key, check_option, check_timing, checked_after
 from zmqruntime.execution.executor.options import TaskOptions, check_options
 from zmqruntime.execution.executor.pickling import CloudPickler
 from zmqruntime.execution.executor.places import Links
@@ -66,7 +67,8 @@ class Executor(concurrent.futures.Executor):
 
     Raises:
         ConfigurationError: The name cannot be one, or an option does not fit the others.
-        ValueError: ``max_workers`` is below 1.
+        TypeError: An option is of the wrong type.
+        ValueError: The value of an option is not allowed, such as ``max_workers`` below 1.
     """
 
     def __init__(
@@ -85,9 +87,10 @@ class Executor(concurrent.futures.Executor):
         cancel_on_interrupt: bool | None = None,
         inline: bool = False,
     ) -> None:
-        if max_workers is not None and max_workers < 1:
-            raise ValueError(f"max_workers must be greater than 0, not {max_workers}")
         check_name(name)
+        check_option("max_workers", max_workers)
+        check_option("cancel_grace", cancel_grace)
+        check_option("resources", resources or {})
         options = ServerOptions(
             name=name,
             max_workers=max_workers,
@@ -176,7 +179,7 @@ class Executor(concurrent.futures.Executor):
         key, after = self._key, self._after
         if kwargs.keys() & {"key", "after"}:
             self._submitter.check_no_clash(fn, kwargs)
-            key, after = kwargs.pop("key", key), tuple(kwargs.pop("after", after))
+            key, after = kwargs.pop("key", key), checked_after(kwargs.pop("after", after))
         return self._submitter.submit(fn, args, kwargs, self._options, key=key, after=after)
 
     def map(
@@ -213,14 +216,17 @@ class Executor(concurrent.futures.Executor):
         """Return a view of this executor that submits with these options; see :class:`TaskOptions`.
 
         Raises:
-            TypeError: There is no such option.
+            TypeError: There is no such option, or it is of the wrong type.
+            ValueError: The value of an option is not allowed.
         """
-        check_options(options)
+        check_options({**self._options, **options})
+        if key is not None:
+            check_key(key)
         view = copy.copy(self)
         view._root = self._root or self
         view._options = TaskOptions(**{**self._options, **options})
         view._key = self._key if key is None else key
-        view._after = (*self._after, *after)
+        view._after = checked_after((*self._after, *checked_after(after)))
         return view
 
     def schedule(
@@ -248,8 +254,15 @@ class Executor(concurrent.futures.Executor):
 
         Raises:
             TypeError: The arguments do not fit the function, or another process cannot import it.
+            ValueError: The name or a time is not allowed.
             RequestRefusedError: The server cannot keep this schedule.
+            RuntimeError: The executor was shut down.
         """
+        check_timing(name, every, cron, timezone)
+        if self._key is not None or self._after:
+            raise TypeError(
+                "a schedule has many executions, which cannot share a key or wait for others: leave both out"
+            )
         return self._submitter.schedule(name, fn, args, self._options, Timing(every, cron, timezone))
 
     # --- executions of any program ---------------------------------------------------------------------------------

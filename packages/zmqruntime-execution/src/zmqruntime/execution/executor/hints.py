@@ -1,7 +1,8 @@
 """Arguments compared with the type hints of a function, where it is submitted.
 
 Only what a hint says for certain is checked: a hint that cannot be evaluated, a protocol or a type variable accepts
-everything. As for type checkers (typing.python.org, "Special cases for float and complex"), an integer is a float.
+everything, and a parameter takes its own default. As for type checkers (typing.python.org, "Special cases for float
+and complex"), an integer is a float.
 """
 
 import collections.abc
@@ -19,6 +20,7 @@ Check = Callable[[Any], str | None]
 
 _Test = Callable[[Any], bool]
 _NUMBERS: dict[Any, type] = {int: numbers.Integral, float: numbers.Real, complex: numbers.Complex}
+_COMPARED = frozenset({bool, int, float, str, bytes})
 _SEQUENCES = (list, set, frozenset, collections.abc.Sequence, collections.abc.Set, collections.abc.MutableSequence)
 _MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
@@ -41,7 +43,7 @@ def _check_of(parameter: inspect.Parameter, test: _Test, hint: Any) -> Check:
     wanted = hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint).replace("typing.", "")
 
     def of_one(value: Any) -> str | None:
-        return None if test(value) else f"{wanted}, not {_in_words(value)}"
+        return None if test(value) or _is_default(value, parameter.default) else f"{wanted}, not {_in_words(value)}"
 
     def of_all(values: Iterable[Any]) -> str | None:
         return next(filter(None, map(of_one, values)), None)
@@ -53,6 +55,11 @@ def _check_of(parameter: inspect.Parameter, test: _Test, hint: Any) -> Check:
             return lambda given: of_all(given.values())
         case _:
             return of_one
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Return whether it is what the parameter has by itself, which is allowed whatever the hint says."""
+    return value is default or (type(value) in _COMPARED and type(value) is type(default) and bool(value == default))
 
 
 def _in_words(value: Any) -> str:

@@ -85,7 +85,7 @@ class InlineRun:
 
     def _outcome(self, call: Call, task: Task) -> dict[str, Any]:
         try:
-            result = run_call(call, self._values, lambda one: (one.args, one.kwargs))
+            result = run_call(call, self._values, lambda whole: whole)
         except TaskCancelled as error:
             if not task.cancelled:
                 raise

@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import functools
+import logging
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -11,11 +13,12 @@ from typing import Any, Final, Literal, Protocol
 
 from zmqruntime.config import ZMQConfig
 from zmqruntime.environment import TaskEnvironment
-from zmqruntime.exceptions import ConfigurationError
+from zmqruntime.exceptions import ClosedError, ConfigurationError, WrongServerError
 from zmqruntime.execution.client.followers import IteratorSink
 from zmqruntime.execution.client.past_events import past_events
 from zmqruntime.execution.events.result_files import lacks_result, with_result
 from zmqruntime.execution.exceptions import TaskError
+from zmqruntime.execution.executor import standing_words as words
 from zmqruntime.execution.executor.argument_files import store_arguments
 from zmqruntime.execution.executor.calls import StoredArguments
 from zmqruntime.execution.executor.client import FunctionClient
@@ -25,6 +28,7 @@ from zmqruntime.execution.executor.futures import Delivery, FutureLink, TaskFutu
 from zmqruntime.execution.executor.messages import DescribeResponse
 from zmqruntime.execution.executor.names import port_of
 from zmqruntime.execution.executor.nested import warn_of_wait
+from zmqruntime.execution.executor.user_frames import user_stacklevel
 from zmqruntime.execution.executor.values import Pickler, Values
 from zmqruntime.messages import (
     CancelRequest,
@@ -42,6 +46,8 @@ __all__ = ["Link", "ServerLink", "ServerOptions", "set_future"]
 
 
 Outcome = ExecutionSnapshot | Exception
+
+_log = logging.getLogger(__name__)
 
 
 class Link(FutureLink, Protocol):
@@ -141,6 +147,7 @@ class ServerLink:
         self._open: dict[str, TaskFuture[Any]] = {}
         self._is_shut = False
         self._has_closed = False
+        self._pid = 0
         self.on_interrupted: Callable[[], None] = lambda: None
         """Called when Ctrl-C ends the wait for a result."""
         self.on_submitted: Callable[[Sequence[TaskFuture[Any]]], None] = lambda futures: None
@@ -153,7 +160,11 @@ class ServerLink:
         Raises:
             ConnectionFailedError: The server cannot be reached or started.
             ConfigurationError: The server was started with options that do not allow what is asked for.
+            ClosedError: The executor was shut down, or is that of the parent of this process.
         """
+        self._check_not_forked()
+        if self._has_closed:
+            raise ClosedError(words.shut_down(self.options.name))
         with self._connecting:
             if self._client is None:
                 self._client = self._connect()
@@ -177,9 +188,20 @@ class ServerLink:
 
         Raises:
             RuntimeError: It was.
+            ClosedError: It is that of the parent of this process.
         """
+        self._check_not_forked()
         if self._is_shut:
             raise RuntimeError("cannot schedule new futures after shutdown")
+
+    @property
+    def _is_forked(self) -> bool:
+        """Whether this process is a forked child of the one that has the connection."""
+        return self._pid not in (0, os.getpid())
+
+    def _check_not_forked(self) -> None:
+        if self._is_forked:
+            raise ClosedError(words.forked(self.options.name))
 
     def submit(
         self, requests: list[ExecuteRequest], environment: TaskEnvironment | None, name: str
@@ -236,6 +258,7 @@ class ServerLink:
             RequestRefusedError: The server has no such execution.
             RuntimeError: The executor was shut down.
         """
+        self.check_open()
         client = self.client
         with self._lock:
             self.check_open()
@@ -320,18 +343,24 @@ class ServerLink:
     # --- ending --------------------------------------------------------------------------------------------------
 
     def open_futures(self) -> list[TaskFuture[Any]]:
-        """Return the futures that are not done."""
+        """Return the futures that are not done; none in a forked child, where they never will be."""
+        if self._is_forked:
+            return []
         with self._lock:
             return list(self._open.values())
 
     def shut(self) -> None:
         """Accept no more submissions, and close the connection as soon as all futures are done."""
+        if self._is_forked:
+            return
         with self._lock:
             self._is_shut = True
         self._close_if_done()
 
     def close(self) -> None:
         """Close the connection; futures that are not done fail with ``ClosedError``. Executions are not affected."""
+        if self._is_forked:
+            return
         with self._lock:
             self._is_shut = self._has_closed = True
             client = self._client
@@ -365,6 +394,8 @@ class ServerLink:
         try:
             if isinstance(outcome, ExecutionSnapshot):
                 set_future(future, self._in_full(outcome), self._values)
+            elif isinstance(outcome, ClosedError):
+                future.end_with_error(ClosedError(words.not_awaited(self.options.name, future.execution_id)))
             else:
                 future.end_with_error(outcome)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a result is what its future says
@@ -390,12 +421,17 @@ class ServerLink:
         client = FunctionClient(
             port, started, self._on_end, host=options.host, config=options.config, persistent=options.persistent
         )
+        words.tell_patience(client, options.name, _log.warning)
         try:
             client.connect()
             self._compare(client, client.describe())
+        except WrongServerError as error:
+            client.disconnect()
+            raise words.wrong_server(options.name, error, has_port=options.port is not None) from None
         except BaseException:
             client.disconnect()
             raise
+        self._pid = os.getpid()
         return client
 
     def _compare(self, client: FunctionClient, found: DescribeResponse) -> None:
@@ -408,10 +444,10 @@ class ServerLink:
         client.keep_options(found)
         if not problem:
             return
-        text = f"{problem}; to change that, stop it with 'zmqruntime stop --port {client.port}' when it is idle"
+        text = f"{problem}; {words.remedy(self.options.name, client)}"
         if self.options.allow_pickle and not found.allow_pickle:
             raise ConfigurationError(text)
-        warnings.warn(text, RuntimeWarning, stacklevel=6)
+        warnings.warn(text, RuntimeWarning, stacklevel=user_stacklevel())
 
 
 def set_future(future: TaskFuture[Any], snapshot: ExecutionSnapshot, values: Values) -> None:
@@ -446,9 +482,10 @@ def _difference(options: ServerOptions, found: DescribeResponse) -> str:
     """Return how the server differs from what is asked for; empty if it does not."""
     who = f"the server of executor {options.name!r}"
     if options.allow_pickle and not found.allow_pickle:
-        return f"{who} was started without allow_pickle=True and is busy or was not started by an executor"
+        return f"{who} was started without allow_pickle=True"
     if options.max_workers not in (None, found.max_workers):
-        return f"{who} runs {found.max_workers} functions at the same time, not {options.max_workers}"
+        noun = "function" if found.max_workers == 1 else "functions"
+        return f"{who} runs {found.max_workers} {noun} at the same time, not {options.max_workers}"
     wanted = options.resources or {}
     if any(found.resources.get(name) != amount for name, amount in wanted.items()):
         return f"{who} shares out {found.resources}, not {wanted}"

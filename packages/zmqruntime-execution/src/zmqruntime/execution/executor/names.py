@@ -26,7 +26,7 @@ def check_name(name: str) -> None:
     Raises:
         ConfigurationError: It is not one.
     """
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigurationError(
             f"{name!r} cannot be the name of an executor: use 1 to 64 letters, digits, dots, dashes and underscores"
         )

@@ -35,7 +35,7 @@ def state_of(value: Any) -> dict[str, Any]:
         return named
     names = _field_names(cls)
     state = {name: getattr(value, name) for name in names if hasattr(value, name)}
-    extra = [name for name in getattr(value, "__dict__", ()) if name not in state and not _is_cached(cls, name)]
+    extra = [name for name in getattr(value, "__dict__", ()) if name not in state and not _can_be_lost(cls, name)]
     if extra:
         raise UnsendableError(
             f"{cls.__qualname__} object has attributes that are not fields of it ({', '.join(extra[:5])}): "
@@ -132,8 +132,9 @@ def _field_names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
 
 
-def _is_cached(cls: type, name: str) -> bool:
-    return isinstance(getattr(cls, name, None), functools.cached_property)
+def _can_be_lost(cls: type, name: str) -> bool:
+    """Return whether an attribute is made again when it is needed, or only says how a generic type was called."""
+    return name == "__orig_class__" or isinstance(getattr(cls, name, None), functools.cached_property)
 
 
 def _lacks_default(cls: Any, name: str) -> bool:

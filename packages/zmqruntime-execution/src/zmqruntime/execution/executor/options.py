@@ -1,7 +1,6 @@
 """Options of tasks: how a function is run, retried and limited."""
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
@@ -11,6 +10,7 @@ from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.client.options import Concurrency, Rate, SubmitOptions
 from zmqruntime.execution.executor.functions import NotImportableError, reference_of
+from zmqruntime.execution.executor.option_rules import check_option, rate_of
 
 __all__ = ["Declared", "TaskOptions", "check_options", "retry_references", "submit_options", "task_environment"]
 
@@ -69,6 +69,7 @@ def check_options(options: TaskOptions) -> None:
 
     Raises:
         TypeError: There is no such option, or it is of the wrong type.
+        ValueError: A value is not allowed.
         ConfigurationError: Exceptions to retry on cannot be imported by another process.
     """
     unknown = options.keys() - TaskOptions.__annotations__.keys()
@@ -76,7 +77,8 @@ def check_options(options: TaskOptions) -> None:
         raise TypeError(
             f"{min(unknown)!r} is not an option of a task; the options are {', '.join(TaskOptions.__annotations__)}"
         )
-    _rate_of(options.get("rate"), "check")
+    for name, value in options.items():
+        check_option(name, value)
     if "retry_on" in options:
         if options.get("retries", 0) < 1:
             raise ConfigurationError("retry_on has no effect without retries: say how often, for example retries=3")
@@ -108,34 +110,29 @@ def submit_options(options: TaskOptions, name: str) -> SubmitOptions:
     """Return the options of submissions of the function ``name``, without their environment."""
     return SubmitOptions(
         name=name,
-        priority=options.get("priority", 0),
-        time_limit=options.get("time_limit"),
-        soft_time_limit=options.get("soft_time_limit"),
-        max_retries=options.get("retries", 0),
-        retry_delay=options.get("backoff", 1.0),
+        priority=int(options.get("priority", 0)),
+        time_limit=_seconds(options.get("time_limit")),
+        soft_time_limit=_seconds(options.get("soft_time_limit")),
+        max_retries=int(options.get("retries", 0)),
+        retry_delay=float(options.get("backoff", 1.0)),
         resumable=options.get("resumable", True),
         queue=options.get("queue", "default"),
-        resources=options.get("resources", {}),
+        resources={resource: float(amount) for resource, amount in options.get("resources", {}).items()},
         concurrency=_concurrency_of(options.get("concurrency"), name),
         rate=_rate_of(options.get("rate"), name),
     )
 
 
+def _seconds(given: float | None) -> float | None:
+    return None if given is None else float(given)
+
+
 def _concurrency_of(given: int | Concurrency | None, name: str) -> Concurrency | None:
-    return Concurrency(name, given) if isinstance(given, int) else given
+    return given if given is None or isinstance(given, Concurrency) else Concurrency(name, int(given))
 
 
 def _rate_of(given: str | Rate | None, name: str) -> Rate | None:
-    if not isinstance(given, str):
-        return given
-    match = _RATE.fullmatch(given)
-    if match is None:
-        raise ConfigurationError(f"{given!r} is not a rate: write how many in which time, such as '10/min' or '5/2h'")
-    return Rate(name, int(match[1]), float(match[2] or 1) * _UNITS[match[3]])
-
-
-_RATE = re.compile(r" *([1-9][0-9]*) */ *([0-9.]*[1-9][0-9.]*)? *(s|min|h|d) *")
-_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+    return rate_of(given, name) if isinstance(given, str) else given
 
 
 def task_environment(base: TaskEnvironment | None, options: TaskOptions) -> TaskEnvironment | None:

@@ -18,13 +18,13 @@ from zmqruntime.execution.workers.task_run import describe_error
 __all__ = ["run_call"]
 
 
-def run_call(call: Call, values: Values, arguments: Callable[[Call], tuple[list[Any], dict[str, Any]]]) -> Any:
+def run_call(call: Call, values: Values, completed: Callable[[Call], Call]) -> Any:
     """Run a call and return its result for the wire.
 
     Args:
         call: What to run.
         values: Restores the arguments.
-        arguments: Returns the arguments of the call as they are on the wire.
+        completed: Returns the call with what of it is in a file.
 
     Raises:
         TaskFailed: The function raised an exception, which is its result.
@@ -32,7 +32,7 @@ def run_call(call: Call, values: Values, arguments: Callable[[Call], tuple[list[
     """
     try:
         with bars_as_progress() if call.bars else contextlib.nullcontext():
-            return _result_of(call, values, arguments)
+            return _result_of(completed(call), values)
     except Exception as error:  # noqa: BLE001 - whatever the function raises goes back to the caller
         raise TaskFailed(
             describe_error(error),
@@ -42,10 +42,10 @@ def run_call(call: Call, values: Values, arguments: Callable[[Call], tuple[list[
         ) from None
 
 
-def _result_of(call: Call, values: Values, arguments: Callable[[Call], tuple[list[Any], dict[str, Any]]]) -> Any:
+def _result_of(call: Call, values: Values) -> Any:
     function = load_function(call, values)
     _note_changed_code(call)
-    args, kwargs = (values.from_wire(part) for part in arguments(call))
+    args, kwargs = (values.from_wire(part) for part in (call.args, call.kwargs))
     if not call.is_many:
         return _sendable(function(*args, **kwargs), call, values)
     task, results = current_task(), []
@@ -59,7 +59,9 @@ def _sendable(result: object, call: Call, values: Values) -> Any:
     try:
         return values.to_wire(result)
     except UnsendableError as error:
-        raise UnsendableError(f"the result of {call.function.rpartition(':')[2] or 'the function'}: {error}") from error
+        raise UnsendableError(
+            f"the result of {call.function.rpartition(':')[2] or 'the function'}: {error}"
+        ) from error.__cause__
 
 
 def _note_changed_code(call: Call) -> None:

@@ -12,7 +12,7 @@ from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.executor.argument_files import arguments_dir, read_arguments, remove_arguments, stored_ids
-from zmqruntime.execution.executor.calls import Call, read_call
+from zmqruntime.execution.executor.calls import Call, read_call, with_arguments
 from zmqruntime.execution.executor.environment import with_search_path
 from zmqruntime.execution.executor.messages import (
     FUNCTIONS_SERVER,
@@ -83,12 +83,13 @@ class FunctionServer(ExecutionServer):
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> Any:
         """Call the function; see :func:`zmqruntime.execution.executor.running.run_call`."""
         with running_on(self.port, self.max_concurrent):
-            return run_call(read_call(request.payload), self._values, self._arguments)
+            return run_call(read_call(request.payload), self._values, self._completed)
 
-    def _arguments(self, call: Call) -> tuple[list[Any], dict[str, Any]]:
+    def _completed(self, call: Call) -> Call:
+        """Return the call with what of it is in a file."""
         if call.stored is None:
-            return call.args, call.kwargs
-        return read_arguments(self.config.server_dir(self.port), call.stored)
+            return call
+        return with_arguments(call, read_arguments(self.config.server_dir(self.port), call.stored))
 
     def handle_request(self, request: Message) -> Message:
         """Answer requests about executions, and those of an executor."""

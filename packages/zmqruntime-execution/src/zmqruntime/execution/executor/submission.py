@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import RequestRefusedError, UnsendableError
 from zmqruntime.execution.client.options import SubmitOptions
 from zmqruntime.execution.exceptions import KeyUsedError
@@ -17,6 +18,7 @@ from zmqruntime.execution.executor.canonical import content_of, digest_of_values
 from zmqruntime.execution.executor.differences import key_used_text
 from zmqruntime.execution.executor.futures import TaskFuture
 from zmqruntime.execution.executor.link import Link
+from zmqruntime.execution.executor.option_rules import check_key
 from zmqruntime.execution.executor.options import (
     Declared,
     TaskOptions,
@@ -95,12 +97,13 @@ class Submitter:
         self, name: str, fn: Callable[..., Any], args: Sequence[Any], options: TaskOptions, timing: Timing
     ) -> Schedule:
         """Have the server call a function again and again; see :meth:`Executor.schedule`."""
+        self.link.check_open()
         options = _with_own(fn, options)
         call = self._calls.call(fn, args, {})
         if len(packed_arguments(call)) > LARGEST_INLINE:
             raise UnsendableError(
-                f"arguments of more than {LARGEST_INLINE:,} bytes cannot be part of a schedule: "
-                "write them to a file, and pass its path"
+                f"a schedule cannot have arguments, or a function by value, of more than {LARGEST_INLINE:,} bytes: "
+                "write what is large to a file, and pass its path"
             )
         request, _ = self._request(call, options, _given(options, name_of(fn), ()))
         environment = task_environment(self.link.environment, options)
@@ -157,23 +160,27 @@ class Submitter:
                 if execution_id:
                     stored = msgspec.structs.replace(stored, values=digest_of_values(call))
                 return msgspec.structs.replace(request, payload=call.without_arguments(stored)), 0
-        return request, len(data)
+        return request, len(data) + len(call.pickled or b"")
 
     def _submit_once(
         self, fn: Callable[..., Any], call: Call, options: TaskOptions, key: str, after: After
     ) -> TaskFuture[Any]:
         """Submit a call unless its key was used before; return the future of the execution that has it."""
         execution_id = self.link.scope + _id_of(key)
+        request, _ = self._request(call, options, _given(options, name_of(fn), after), execution_id)
+        if not self._is_accepted(request, task_environment(self.link.environment, options)):
+            self._check_same(execution_id, key, call, name_of(fn))
+        return self.link.attach(execution_id, name_of(fn))
+
+    def _is_accepted(self, request: ExecuteRequest, environment: TaskEnvironment | None) -> bool:
+        """Submit a request; return False if its id belongs to another one."""
         try:
-            self.link.submit_once(
-                self._request(call, options, _given(options, name_of(fn), after), execution_id)[0],
-                task_environment(self.link.environment, options),
-            )
+            self.link.submit_once(request, environment)
         except RequestRefusedError as error:
             if error.code is not ErrorCode.CONFLICT:
                 raise
-            self._check_same(execution_id, key, call, name_of(fn))
-        return self.link.attach(execution_id, name_of(fn))
+            return False
+        return True
 
     def _check_same(self, execution_id: str, key: str, call: Call, name: str) -> None:
         submission = self.link.submission_of(execution_id)
@@ -193,6 +200,5 @@ def _with_own(fn: Callable[..., Any], options: TaskOptions) -> TaskOptions:
 
 
 def _id_of(key: str) -> str:
-    if not isinstance(key, str) or not key:
-        raise TypeError(f"key must be a text that is not empty, not {key!r}")
+    check_key(key)
     return f"key-{hashlib.blake2b(key.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
