@@ -145,7 +145,7 @@ class InlineLink:
 
     def ids_from(self, beginning: str) -> list[str]:
         """Return the ids of executions that begin like that."""
-        return [each for each in self._done if each.startswith(beginning)]
+        return [each for each in self._store if each.startswith(beginning)]
 
     def executions(self, limit: int) -> list[ExecutionSnapshot]:
         """Return the latest executions, the newest first."""
