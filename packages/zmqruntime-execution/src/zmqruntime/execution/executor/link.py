@@ -1,6 +1,5 @@
 """The connection of an executor to its server: made when it is first needed, and kept until its futures are done."""
 
-import concurrent.futures
 import functools
 import threading
 import warnings
@@ -26,7 +25,6 @@ from zmqruntime.execution.executor.messages import DescribeResponse
 from zmqruntime.execution.executor.names import port_of
 from zmqruntime.execution.executor.values import Pickler, Values
 from zmqruntime.messages import (
-    CancelRequest,
     Event,
     ExecuteRequest,
     ExecutionSnapshot,
@@ -88,8 +86,8 @@ class Link(FutureLink, Protocol):
     def executions(self, limit: int) -> list[ExecutionSnapshot]:
         """Return the open executions, and up to ``limit`` that have ended."""
 
-    def cancel_all(self, futures: list[TaskFuture[Any]]) -> None:
-        """Ask executions to stop."""
+    def cancel_all(self, futures: Sequence[TaskFuture[Any]], *, queued_only: bool = False) -> None:
+        """Ask executions to stop, all at the same time."""
 
     def open_futures(self) -> list[TaskFuture[Any]]:
         """Return the futures that are not done."""
@@ -290,15 +288,15 @@ class ServerLink:
         """Called when Ctrl-C ends the wait for a result."""
         self.on_interrupted()
 
-    def cancel_all(self, futures: list[TaskFuture[Any]]) -> None:
-        """Ask executions to stop, all at the same time, because each answer waits for the server's disk."""
-        if not futures:
-            return
-        client, grace = self.client, self.options.cancel_grace
-        asked = [
-            client.send_request(CancelRequest(execution_id=each.execution_id, grace_seconds=grace)) for each in futures
-        ]
-        concurrent.futures.wait(asked, client.config.request_timeout)
+    def cancel_all(self, futures: Sequence[TaskFuture[Any]], *, queued_only: bool = False) -> None:
+        """Ask executions to stop, or only those that have not started, all at the same time.
+
+        Raises:
+            RequestTimeoutError: The server did not answer in time.
+        """
+        ids = [future.execution_id for future in futures if not future.done()]
+        if ids:
+            self.client.cancel_many(ids, self.options.cancel_grace, queued_only=queued_only)
 
     # --- ending --------------------------------------------------------------------------------------------------
 
