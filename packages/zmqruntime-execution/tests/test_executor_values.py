@@ -217,6 +217,22 @@ def test_in_place_dependencies_are_as_on_a_server(inline: Executor, tmp_path: Pa
         inline.submit(functions.no_op, key="odd", after=["unknown-id"])
 
 
+def test_errors_keep_their_parts(inline: Executor) -> None:
+    with pytest.raises(ExceptionGroup, match="both") as group:
+        inline.submit(functions.fail, "group").result()
+    slotted, inner = group.value.exceptions
+    assert isinstance(slotted, functions.Slotted)
+    assert slotted.code == 6
+    assert isinstance(inner, ExceptionGroup)
+    assert isinstance(inner.exceptions[0], KeyError)
+    with pytest.raises(functions.Slotted, match="slotted 5") as caused:
+        inline.submit(functions.fail, "cause").result()
+    cause = caused.value.__cause__
+    assert (caused.value.code, repr(cause)) == (5, "ZeroDivisionError('first')")
+    assert cause is not None
+    assert isinstance(cause.__cause__, RemoteTraceback)
+
+
 def test_the_import_stays_light() -> None:
     code = "import sys, zmqruntime.execution as e; e.Executor; print(*sys.modules)"
     heavy = {"cloudpickle", "numpy", "starlette", "IPython", "tqdm", "opentelemetry", "asyncio"}

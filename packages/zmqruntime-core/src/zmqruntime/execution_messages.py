@@ -35,6 +35,7 @@ class ControlMessageType(enum.StrEnum):
     EXECUTE = "execute"
     STATUS = "status"
     CANCEL = "cancel"
+    CANCEL_MANY = "cancel_many"
     EVENTS = "events"
     POSITIONS = "positions"
     SUBMISSION = "submission"
@@ -57,6 +58,7 @@ class ResponseType(enum.StrEnum):
     ACCEPTED = "accepted"
     STATUS = "status_report"
     CANCEL = "cancel_report"
+    CANCEL_MANY = "cancel_many_report"
     EVENTS = "event_report"
     POSITIONS = "position_report"
     SUBMISSION = "submission_report"
@@ -340,6 +342,20 @@ class CancelRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.C
     grace_seconds: Seconds | None = None
 
 
+class CancelManyRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.CANCEL_MANY.value):
+    """Cancel many executions together: no queued one of them starts in the meantime.
+
+    What is running is asked to stop and, with ``grace_seconds``, killed as after ``cancel``; with ``queued_only`` it
+    goes on.
+    """
+
+    may_repeat: ClassVar[bool] = True
+
+    execution_ids: Annotated[list[str], Meta(min_length=1, max_length=10_000)]
+    grace_seconds: Seconds | None = None
+    queued_only: bool = False
+
+
 class EventsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.EVENTS.value):
     """Get the events of an execution after number ``after``; if the reply has only some of them, ask again."""
 
@@ -465,6 +481,7 @@ Request = (
     | ExecuteRequest
     | StatusRequest
     | CancelRequest
+    | CancelManyRequest
     | EventsRequest
     | PositionsRequest
     | SubmissionRequest
@@ -557,6 +574,16 @@ class CancelResponse(Message, frozen=True, kw_only=True, tag=ResponseType.CANCEL
     message: str
 
 
+class CancelManyResponse(Message, frozen=True, kw_only=True, tag=ResponseType.CANCEL_MANY.value):
+    """The effect of a request to cancel many: how many will not run, will stop, go on, had ended, or are not known."""
+
+    not_run: Count = 0
+    stopping: Count = 0
+    going_on: Count = 0
+    ended: Count = 0
+    unknown: Count = 0
+
+
 class EventsResponse(Message, frozen=True, kw_only=True, tag=ResponseType.EVENTS.value):
     """Stored batches in order, and the total number of events."""
 
@@ -607,6 +634,7 @@ Response = (
     | BatchResponse
     | StatusResponse
     | CancelResponse
+    | CancelManyResponse
     | EventsResponse
     | PositionsResponse
     | SubmissionResponse
@@ -624,6 +652,7 @@ _REPLIES = (
     BatchResponse,
     StatusResponse,
     CancelResponse,
+    CancelManyResponse,
     EventsResponse,
     PositionsResponse,
     SubmissionResponse,
@@ -635,6 +664,7 @@ _REPLIES = (
 _PLAIN_REQUESTS = (
     StatusRequest,
     CancelRequest,
+    CancelManyRequest,
     EventsRequest,
     PositionsRequest,
     SubmissionRequest,

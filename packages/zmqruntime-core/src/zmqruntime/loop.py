@@ -1,5 +1,6 @@
 """An event loop: one thread that owns sockets and sleeps in a poller until a socket, a timer or a call wakes it."""
 
+import contextlib
 import heapq
 import itertools
 import logging
@@ -55,7 +56,8 @@ class SocketLoop:
     Only :meth:`call_soon`, :meth:`stop` and :meth:`join` may be used from other threads. A *turn* is one sleep and
     all the handlers that are due after it; ``after_turn`` runs at its end, so that everything a turn collected can be
     written together. An exception in a handler is logged, and the loop continues. Only on the main thread do Ctrl-C and
-    ``sys.exit()`` end it, as they end any program.
+    ``sys.exit()`` end it, as they end any program. It stops if something has closed the sockets that wake it, because
+    it could be neither woken nor sleep.
     """
 
     def __init__(self, name: str) -> None:
@@ -114,6 +116,11 @@ class SocketLoop:
         """Whether the calling thread is the loop's thread."""
         return self._runner is threading.current_thread()
 
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """Descriptors of the sockets that wake it, without which it cannot work."""
+        return self._wake_reader.fileno(), self._wake_writer.fileno()
+
     # --- on the loop's thread ------------------------------------------------------------------------------------
 
     def add_reader(self, source: Pollable, handler: Callable[[], None]) -> None:
@@ -162,8 +169,9 @@ class SocketLoop:
             if self.at_end is not None:
                 self._guard(self.at_end)
         finally:
-            self._wake_reader.close()
-            self._wake_writer.close()
+            for end in (self._wake_reader, self._wake_writer):
+                with contextlib.suppress(OSError):  # its descriptor was closed
+                    end.close()
             self._ended.set()
 
     def _turn(self) -> None:
@@ -202,7 +210,13 @@ class SocketLoop:
 
     def _drain_wake(self) -> None:
         with self._wake_lock:
-            self._wake_reader.recv(64)
+            try:
+                self._wake_reader.recv(64)
+            except BlockingIOError:
+                pass
+            except OSError:
+                _log.error("the sockets of the loop %s were closed by something else; it stops", self.name)
+                self._note_stop()
             self._wake_sent = False
 
     def _note_stop(self) -> None:

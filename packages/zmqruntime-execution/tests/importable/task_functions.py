@@ -12,7 +12,10 @@ __all__ = [
     "Box",
     "Odd",
     "Plain",
+    "Slotted",
     "add",
+    "close_all",
+    "close_output",
     "fail",
     "flaky",
     "hinted",
@@ -45,6 +48,16 @@ class Odd(Exception):
     def __init__(self, code: int, *, why: str) -> None:
         super().__init__(f"odd {code}")
         self.why = why
+
+
+class Slotted(Exception):
+    """An error that keeps what it knows in a slot."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"slotted {code}")
+        self.code = code
 
 
 def add(a: int, b: int = 1) -> int:
@@ -84,7 +97,29 @@ def fail(kind: str) -> None:
             pass
 
         raise Local("not importable")
+    if kind == "slots":
+        raise Slotted(4)
+    if kind == "cause":
+        raise Slotted(5) from ZeroDivisionError("first")
+    if kind == "group":
+        raise ExceptionGroup("both", [Slotted(6), ExceptionGroup("inner", [KeyError("k")])])
     raise ValueError(kind)
+
+
+def close_all(path: str) -> None:
+    """Closes all descriptors that it has not opened, and waits for a file."""
+    os.closerange(3, 200)
+    while not Path(path).exists():
+        time.sleep(0.01)
+
+
+def close_output() -> tuple[int, float]:
+    """Closes its output; returns the process id and how much the process has computed in the half second after that."""
+    os.close(1)
+    os.close(2)
+    began = time.process_time()
+    time.sleep(0.5)
+    return os.getpid(), time.process_time() - began
 
 
 def pid() -> int:

@@ -22,6 +22,7 @@ from .exceptions import (
     TaskCancelled as TaskCancelled,
     TaskError as TaskError,
     TaskFailed as TaskFailed,
+    TaskTimeoutError as TaskTimeoutError,
     WaitTimeoutError as WaitTimeoutError,
 )
 from .executor.decorator import (

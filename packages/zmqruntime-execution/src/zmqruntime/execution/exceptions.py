@@ -8,6 +8,7 @@ zmqruntime.ZMQRuntimeError
 ├── SubmissionLostError      a ``ServerLostError``: a submission may or may not have been accepted; has its ids
 ├── SubmissionTimeoutError   a ``RequestTimeoutError``: the same, because no reply arrived in time
 ├── TaskError                a function failed with an error that cannot be restored where its future is
+├── TaskTimeoutError         a ``TaskError``: it exceeded its time limit (also a ``TimeoutError``)
 ├── WaitTimeoutError         the execution did not end before the deadline (also a ``TimeoutError``)
 └── TaskFailed               raised by a task that failed, with a message and an optional result
 TaskCancelled                raised inside a task that was asked to stop (a ``BaseException``)
@@ -30,6 +31,7 @@ __all__ = [
     "TaskCancelled",
     "TaskError",
     "TaskFailed",
+    "TaskTimeoutError",
     "WaitTimeoutError",
 ]
 
@@ -122,6 +124,10 @@ class TaskError(ZMQRuntimeError):
         super().__init__(message)
         self.execution_id = execution_id
         self.type_name = type_name
+
+
+class TaskTimeoutError(TaskError, TimeoutError):
+    """A function exceeded its ``time_limit`` or ``soft_time_limit``; raised by its future."""
 
 
 class TaskCancelled(BaseException):

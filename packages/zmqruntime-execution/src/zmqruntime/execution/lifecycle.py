@@ -5,7 +5,10 @@ from typing import Final
 from zmqruntime.execution.exceptions import IllegalTransitionError
 from zmqruntime.messages import ExecutionStatus
 
-__all__ = ["TERMINAL", "advance", "has_ended"]
+__all__ = ["OVERDUE", "TERMINAL", "advance", "has_ended"]
+
+OVERDUE: Final = "it exceeded its time limit of "
+"""How the error of an execution begins that ran longer than it may."""
 
 _S = ExecutionStatus
 

@@ -6,12 +6,13 @@ executor.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
 
 from zmqruntime.client import ClientState, checked
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ServerLostError
+from zmqruntime.execution.client.cancels import cancel_requests, summed
 from zmqruntime.execution.client.client import CALLBACK_SECONDS, ExecutionClient, SubmitOptions, not_ended
 from zmqruntime.execution.client.control_aio import request_on_loop
 from zmqruntime.execution.client.event_stream import EventStream
@@ -29,6 +30,7 @@ from zmqruntime.messages import (
     AcceptedResponse,
     BatchRequest,
     BatchResponse,
+    CancelManyResponse,
     CancelRequest,
     CancelResponse,
     Event,
@@ -225,6 +227,13 @@ class AsyncExecutionClient(AsyncScheduleCalls):
         """Ask an execution, or one of its axes, to stop; see :meth:`ExecutionClient.cancel`."""
         request = CancelRequest(execution_id=execution_id, axis_id=axis_id, grace_seconds=grace_seconds)
         return await self.request(request, CancelResponse)
+
+    async def cancel_many(
+        self, execution_ids: Sequence[str], grace_seconds: float | None = None, *, queued_only: bool = False
+    ) -> CancelManyResponse:
+        """Cancel many executions together; see :meth:`ExecutionClient.cancel_many`."""
+        requests = cancel_requests(execution_ids, grace_seconds, queued_only)
+        return summed([await self.request(each, CancelManyResponse) for each in requests])
 
     async def change_queue(
         self,

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import msgspec
@@ -15,6 +15,7 @@ from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ClosedError, ConnectionFailedError, RequestRefusedError, ServerLostError
 from zmqruntime.execution.callbacks import CallbackThread
+from zmqruntime.execution.client.cancels import cancel_requests, summed
 from zmqruntime.execution.client.followers import CallbackSink, EndSink, Follower, IteratorSink, Sink
 from zmqruntime.execution.client.history_pages import collect_history
 from zmqruntime.execution.client.options import SubmitOptions
@@ -39,6 +40,7 @@ from zmqruntime.messages import (
     AcceptedResponse,
     BatchRequest,
     BatchResponse,
+    CancelManyResponse,
     CancelRequest,
     CancelResponse,
     ErrorCode,
@@ -373,6 +375,25 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         """
         request = CancelRequest(execution_id=execution_id, axis_id=axis_id, grace_seconds=grace_seconds)
         return self.request(request, CancelResponse)
+
+    def cancel_many(
+        self, execution_ids: Sequence[str], grace_seconds: float | None = None, *, queued_only: bool = False
+    ) -> CancelManyResponse:
+        """Cancel many executions together, so that no queued one of them starts in the meantime.
+
+        Up to 10,000 are one request. Of more, those at the end are cancelled first.
+
+        Args:
+            execution_ids: Executions to stop; those that have ended or are not known are counted in the reply.
+            grace_seconds: Seconds until running ones are killed if they have not stopped, 0 to kill them at once;
+                None to never kill them.
+            queued_only: Whether running ones go on.
+
+        Raises:
+            RequestRefusedError: Some run in threads, which cannot be killed.
+        """
+        requests = cancel_requests(execution_ids, grace_seconds, queued_only)
+        return summed([self.request(each, CancelManyResponse) for each in requests])
 
     def change_queue(
         self,

@@ -10,9 +10,10 @@ from typing import Any
 
 from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.executor.calls import Call, code_digest
-from zmqruntime.execution.executor.functions import NotImportableError, end_load, file_of, reference_of
+from zmqruntime.execution.executor.functions import NotImportableError, file_of, reference_of
 from zmqruntime.execution.executor.hints import Check, checks_of
 from zmqruntime.execution.executor.values import Pickler, Values
+from zmqruntime.execution.scripts import end_load
 from zmqruntime.execution.text import plural
 
 __all__ = ["CallMaker", "name_of"]

@@ -92,6 +92,7 @@ def with_arguments(call: Call, packed: bytes) -> Call:
 
 
 def small_pickle(pickled: bytes | None) -> bytes | None:
+    """Return the pickle if it is small enough to be sent with the call, else None."""
     return None if pickled is None or len(pickled) > _LARGE_FUNCTION else pickled
 
 

@@ -22,6 +22,7 @@ class CellInterrupts:
     Args:
         shell: The shell of the notebook.
         grace_seconds: Time after which cancelled tasks are killed.
+        cancel: Cancels tasks, all at the same time.
         on_left: Called with the tasks of an interrupted cell that were not cancelled.
         cancels: Whether to cancel them.
     """
@@ -30,11 +31,13 @@ class CellInterrupts:
         self,
         shell: Shell,
         grace_seconds: float,
+        cancel: Callable[[Sequence[TaskFuture[Any]]], None],
         on_left: Callable[[Sequence[TaskFuture[Any]]], None],
         *,
         cancels: bool,
     ) -> None:
         self._grace_seconds = grace_seconds
+        self._cancel = cancel
         self._on_left = on_left
         self._cancels = cancels
         self._futures: list[TaskFuture[Any]] = []
@@ -57,8 +60,7 @@ class CellInterrupts:
         if not self._cancels:
             self._on_left(open_ones)
             return
-        for future in reversed(open_ones):  # so that a queued one does not start when a running one stops
-            future.cancel()
+        self._cancel(open_ones)
         concurrent.futures.wait(open_ones, self._grace_seconds + _MORE_SECONDS)
         stopped = sum(future.cancelled() for future in open_ones)
         print(f"cancelled {plural(stopped, 'task')} that this cell had submitted", file=sys.stderr)

@@ -13,7 +13,6 @@ from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.cells import running_shell
 from zmqruntime.execution.client.client import ExecutionClient
 from zmqruntime.execution.executor.execution_list import ExecutionList
-from zmqruntime.execution.executor.functions import end_load
 from zmqruntime.execution.executor.futures import TaskFuture
 from zmqruntime.execution.executor.id_beginnings import future_of
 from zmqruntime.execution.executor.inline import InlineLink
@@ -28,6 +27,7 @@ from zmqruntime.execution.executor.places import Links
 if TYPE_CHECKING:
     from zmqruntime.execution.executor.cell_interrupts import CellInterrupts
 from zmqruntime.execution.executor.submission import Submitter, Timing
+from zmqruntime.execution.scripts import end_load
 from zmqruntime.messages import Schedule
 
 __all__ = ["Executor"]
@@ -203,12 +203,14 @@ class Executor(concurrent.futures.Executor):
             buffersize: How many executions are submitted ahead of the result that is read; by default all of them.
 
         Raises:
-            TimeoutError: A result did not arrive in time; the remaining executions are cancelled.
+            TimeoutError: A result did not arrive in time; the remaining executions are cancelled, as they are when
+                the iterator is closed early.
         """
         if self._key is not None:
             raise TypeError("map has many executions, which cannot share a key: use submit with a key for each item")
         submit = self._submitter.batches(fn, self._options, self._after, in_chunks=chunksize > 1)
-        return mapped(submit, iterables, timeout=timeout, chunksize=chunksize, buffersize=buffersize)
+        cancel = self._link.cancel_all
+        return mapped(submit, cancel, iterables, timeout=timeout, chunksize=chunksize, buffersize=buffersize)
 
     def options(
         self, *, key: str | None = None, after: Sequence[TaskFuture[Any] | str] = (), **options: Unpack[TaskOptions]
@@ -298,7 +300,7 @@ class Executor(concurrent.futures.Executor):
         """
         self._link.shut()
         if cancel_futures:
-            self._link.cancel_all([future for future in self._link.open_futures() if not future.running()])
+            self._link.cancel_all(self._link.open_futures(), queued_only=True)
         if wait:
             concurrent.futures.wait(self._link.open_futures())
             self._link.close()
@@ -329,6 +331,7 @@ class Executor(concurrent.futures.Executor):
         cell = CellInterrupts(
             shell,
             grace_seconds,
+            self._link.cancel_all,
             lambda futures: print(_left_text(name, futures), file=sys.stderr),
             cancels=cancels is not False,
         )
@@ -345,8 +348,7 @@ class Executor(concurrent.futures.Executor):
             return
         self._has_said_left = True
         if self._cancel_on_interrupt:
-            for future in futures:
-                future.cancel()
+            self._link.cancel_all(futures)
             return
         print(_left_text(self.name, futures), file=sys.stderr)
 

@@ -1,22 +1,16 @@
 """Functions and types by import path: named in one process, found in another."""
 
-import contextlib
-import contextvars
-import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from zmqruntime.execution.executor.guards import is_guarded
+from zmqruntime.execution.scripts import has_ended_early, is_script, load_script
 from zmqruntime.frozen import is_frozen
 
-__all__ = ["NotImportableError", "end_load", "file_of", "reference_of", "resolve"]
-
-_SCRIPT_PREFIX = "zmqruntime_script_"
-_ENDED_EARLY = "__zmqruntime_ended_early__"
-_loading: contextvars.ContextVar[str] = contextvars.ContextVar("zmqruntime_loading_script", default="")
+__all__ = ["NotImportableError", "file_of", "reference_of", "resolve"]
 
 
 class NotImportableError(TypeError):
@@ -64,22 +58,8 @@ def file_of(thing: object) -> str:
     return str(Path(file).resolve()) if isinstance(file, str) else ""
 
 
-def end_load() -> None:
-    """End the load of the script in which this process looks for a function, if it is loading one.
-
-    Called where a program begins to use an executor: what comes then, the program does itself, and a worker must not do
-    it again. What the script has defined so far is what the program could submit.
-    """
-    if _loading.get():
-        raise _LoadEnds
-
-
-class _LoadEnds(BaseException):
-    """Ends the load of a script early."""
-
-
 def _missing(place: str, name: str, module: object) -> str:
-    if getattr(module, _ENDED_EARLY, False):
+    if has_ended_early(module):
         return (
             f"{place} has no {name} above the line where it begins to use an executor, and a worker loads it only up "
             'to there: define it above, or put what the script does into a block if __name__ == "__main__":'
@@ -122,12 +102,13 @@ def _place_of(module: ModuleType, name: str) -> str:
         NotImportableError: It has no file either.
     """
     if module.__name__ == "__main__":
+        _check_not_guarded(module, name)
         spec = getattr(module, "__spec__", None)
         if spec is not None and spec.name:
             return str(spec.name)
         if is_frozen():  # its workers are the same program
             return module.__name__
-    elif not module.__name__.startswith(_SCRIPT_PREFIX) and _can_find(module):
+    elif not is_script(module) and _can_find(module):
         return module.__name__
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or not file.endswith(".py") or not Path(file).is_file():
@@ -135,6 +116,20 @@ def _place_of(module: ModuleType, name: str) -> str:
             f"{name} was entered at a prompt, in a notebook or through a pipe, where another process cannot find it"
         )
     return str(Path(file).resolve())
+
+
+def _check_not_guarded(module: ModuleType, name: str) -> None:
+    """Check that a worker, for which the module is not the main one, defines the name.
+
+    Raises:
+        NotImportableError: It does not.
+    """
+    file = getattr(module, "__file__", None)
+    if isinstance(file, str) and is_guarded(file, name.partition(".")[0]):
+        raise NotImportableError(
+            f'{name} is defined in the block if __name__ == "__main__": of {file}, which another process does not '
+            "enter (define it above that block)"
+        )
 
 
 def _can_find(module: ModuleType) -> bool:
@@ -150,7 +145,7 @@ def _load(place: str) -> ModuleType:
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
     if place.endswith(".py"):
-        return main if _is_file(place, file) else _load_script(place)
+        return main if _is_file(place, file) else load_script(place)
     if place in sys.modules:
         return sys.modules[place]
     if getattr(getattr(main, "__spec__", None), "name", None) == place:
@@ -159,35 +154,6 @@ def _load(place: str) -> ModuleType:
     if spec is not None and spec.origin is not None and _is_file(spec.origin, file):
         return main
     return importlib.import_module(place)
-
-
-def _load_script(path: str) -> ModuleType:
-    """Load a script, under a name of its own so that scripts with equal names in several folders do not meet."""
-    name = _SCRIPT_PREFIX + Path(path).stem + "_" + hashlib.blake2b(path.encode(), digest_size=4).hexdigest()
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not Path(path).is_file():
-        raise ImportError(f"the script {path} cannot be loaded; was it moved or removed after the submission?")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    try:
-        with _noted(path):
-            spec.loader.exec_module(module)
-    except _LoadEnds:
-        setattr(module, _ENDED_EARLY, True)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-@contextlib.contextmanager
-def _noted(path: str) -> Iterator[None]:
-    token = _loading.set(path)
-    try:
-        yield
-    finally:
-        _loading.reset(token)
 
 
 def _is_file(path: str, other: object) -> bool:

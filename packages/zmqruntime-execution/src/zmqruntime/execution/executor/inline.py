@@ -186,7 +186,7 @@ class InlineLink:
     def on_interrupt(self) -> None:
         """Do nothing: nothing goes on."""
 
-    def cancel_all(self, futures: list[TaskFuture[Any]]) -> None:
+    def cancel_all(self, futures: Sequence[TaskFuture[Any]], *, queued_only: bool = False) -> None:
         """Do nothing: all have ended."""
 
     def open_futures(self) -> list[TaskFuture[Any]]:

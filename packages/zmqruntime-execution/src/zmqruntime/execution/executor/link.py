@@ -1,6 +1,5 @@
 """The connection of an executor to its server: made when it is first needed, and kept until its futures are done."""
 
-import concurrent.futures
 import functools
 import logging
 import os
@@ -31,7 +30,6 @@ from zmqruntime.execution.executor.nested import warn_of_wait
 from zmqruntime.execution.executor.user_frames import user_stacklevel
 from zmqruntime.execution.executor.values import Pickler, Values
 from zmqruntime.messages import (
-    CancelRequest,
     Event,
     ExecuteRequest,
     ExecutionSnapshot,
@@ -98,8 +96,8 @@ class Link(FutureLink, Protocol):
     def executions(self, limit: int) -> list[ExecutionSnapshot]:
         """Return the open executions, and up to ``limit`` that have ended."""
 
-    def cancel_all(self, futures: list[TaskFuture[Any]]) -> None:
-        """Ask executions to stop."""
+    def cancel_all(self, futures: Sequence[TaskFuture[Any]], *, queued_only: bool = False) -> None:
+        """Ask executions to stop, all at the same time."""
 
     def open_futures(self) -> list[TaskFuture[Any]]:
         """Return the futures that are not done."""
@@ -330,15 +328,15 @@ class ServerLink:
         if client is not None and client.is_local:
             warn_of_wait(client.port, execution_id)
 
-    def cancel_all(self, futures: list[TaskFuture[Any]]) -> None:
-        """Ask executions to stop, all at the same time, because each answer waits for the server's disk."""
-        if not futures:
-            return
-        client, grace = self.client, self.options.cancel_grace
-        asked = [
-            client.send_request(CancelRequest(execution_id=each.execution_id, grace_seconds=grace)) for each in futures
-        ]
-        concurrent.futures.wait(asked, client.config.request_timeout)
+    def cancel_all(self, futures: Sequence[TaskFuture[Any]], *, queued_only: bool = False) -> None:
+        """Ask executions to stop, or only those that have not started, all at the same time.
+
+        Raises:
+            RequestTimeoutError: The server did not answer in time.
+        """
+        ids = [future.execution_id for future in futures if not future.done()]
+        if ids:
+            self.client.cancel_many(ids, self.options.cancel_grace, queued_only=queued_only)
 
     # --- ending --------------------------------------------------------------------------------------------------
 

@@ -18,10 +18,12 @@ _BATCH: Final = 500
 
 Chunk = Sequence[tuple[Any, ...]]
 SubmitBatch = Callable[[Sequence[Chunk]], list[TaskFuture[Any]]]
+CancelAll = Callable[[Sequence[TaskFuture[Any]]], None]
 
 
 def mapped(
     submit: SubmitBatch,
+    cancel: CancelAll,
     iterables: Sequence[Iterable[Any]],
     *,
     timeout: float | None,
@@ -32,6 +34,7 @@ def mapped(
 
     Args:
         submit: Submits several executions at once.
+        cancel: Cancels several executions at once.
         iterables: Arguments of the calls.
         timeout: Seconds from now within which each result must arrive; None for no limit.
         chunksize: How many calls one execution makes.
@@ -49,7 +52,7 @@ def mapped(
     chunks = iter(lambda: tuple(itertools.islice(items, chunksize)), ())
     waiting: deque[TaskFuture[Any]] = deque()
     _fill(submit, chunks, waiting, buffersize)
-    return _results(submit, chunks, waiting, deadline, chunksize, buffersize)
+    return _results(submit, cancel, chunks, waiting, deadline, chunksize, buffersize)
 
 
 def _fill(
@@ -77,6 +80,7 @@ def _submitted(submit: SubmitBatch, batch: Sequence[Chunk], waiting: "deque[Task
 
 def _results(
     submit: SubmitBatch,
+    cancel: CancelAll,
     chunks: Iterator[Chunk],
     waiting: "deque[TaskFuture[Any]]",
     deadline: float | None,
@@ -92,8 +96,7 @@ def _results(
             if buffersize is not None:
                 _fill(submit, chunks, waiting, buffersize)
     finally:
-        for future in waiting:
-            future.cancel()
+        cancel(waiting)
 
 
 def _next_result(waiting: "deque[TaskFuture[Any]]", deadline: float | None) -> Any:

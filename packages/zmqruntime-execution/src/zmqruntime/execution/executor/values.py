@@ -79,6 +79,14 @@ class Values:
         except RecursionError:
             raise UnsendableError(f"it contains itself, or is nested deeper than {_MAX_DEPTH} levels") from None
 
+    def pickled(self, value: object) -> Ext:
+        """Return an object by value for the wire.
+
+        Raises:
+            UnsendableError: Pickles are not asked for, or it cannot be pickled.
+        """
+        return self._pickled(value, type(value))
+
     def from_wire(self, wire: Any) -> Any:
         """Return the value that was sent.
 
@@ -135,9 +143,7 @@ class Values:
         if kind in _SEQUENCES:
             return Ext(_SEQUENCES[kind].value, encode([self._wire(each, depth + 1) for each in value]))
         if isinstance(value, enum.Enum):
-            name = value.name if value.name in kind.__members__ else None  # type: ignore[attr-defined]
-            raw = self._wire(value.value, depth + 1) if name is None else None
-            return Ext(Kind.ENUM.value, encode([objects.reference_of_type(kind), name, raw]))
+            return self._member(value, kind, depth)
         if objects.is_record(value):
             return self._record(value, kind, depth)
         if arrays.is_array(value):
@@ -145,6 +151,17 @@ class Values:
         if arrays.is_scalar(value):
             return Ext(Kind.SCALAR.value, arrays.pack_scalar(value))
         return self._pickled(value, kind)
+
+    def _member(self, value: enum.Enum, kind: type, depth: int) -> Ext:
+        try:
+            reference = objects.reference_of_type(kind)
+        except UnsendableError:
+            if self._pickler is not None:
+                return self._pickled(value, kind)
+            raise
+        name = value.name if value.name in kind.__members__ else None  # type: ignore[attr-defined]
+        raw = self._wire(value.value, depth + 1) if name is None else None
+        return Ext(Kind.ENUM.value, encode([reference, name, raw]))
 
     def _record(self, value: object, kind: type, depth: int) -> Ext:
         try:

@@ -43,8 +43,8 @@ def watch(tasks: TaskFuture[Any] | Iterable[TaskFuture[Any]], *, output: Output 
 def _futures_of(tasks: object) -> list[TaskFuture[Any]]:
     if isinstance(tasks, TaskFuture):
         return [tasks]
-    is_one = isinstance(tasks, str) or hasattr(tasks, "execution_id") or not isinstance(tasks, Iterable)
-    given = [tasks] if is_one else list(tasks)
+    is_one = isinstance(tasks, str) or hasattr(tasks, "execution_id")
+    given: list[object] = [tasks] if is_one or not isinstance(tasks, Iterable) else list(tasks)
     futures = [each for each in given if isinstance(each, TaskFuture)]
     if len(futures) < len(given):
         other = next(each for each in given if not isinstance(each, TaskFuture))

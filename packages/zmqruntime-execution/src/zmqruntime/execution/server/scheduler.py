@@ -17,6 +17,7 @@ from zmqruntime.execution.events.worker_messages import (
     Outcome,
     TaskReportsRaw,
 )
+from zmqruntime.execution.lifecycle import OVERDUE
 from zmqruntime.execution.server.executions import Ledger
 from zmqruntime.execution.server.store import Record, StoreError
 from zmqruntime.execution.server.timers import ExecutionTimers
@@ -368,7 +369,7 @@ class Runner:
 
     def _overrun(self, record: Record, *, is_hard: bool) -> None:
         limit = record.time_limit if is_hard else record.soft_time_limit
-        self._overdue.setdefault(record.execution_id, f"it exceeded its time limit of {limit:g} s")
+        self._overdue.setdefault(record.execution_id, f"{OVERDUE}{limit:g} s")
         worker = self._pool.running(record.execution_id)
         if is_hard:
             self._kill(record.execution_id)

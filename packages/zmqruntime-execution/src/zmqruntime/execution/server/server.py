@@ -21,6 +21,7 @@ from zmqruntime.execution.events.event_batches import empty_batch
 from zmqruntime.execution.events.log_files import log_dir, remove_logs
 from zmqruntime.execution.events.result_files import PIECE_BYTES, read_piece, remove_result, result_dir
 from zmqruntime.execution.lifecycle import has_ended
+from zmqruntime.execution.server.cancels import cancel_many
 from zmqruntime.execution.server.executions import Ledger
 from zmqruntime.execution.server.gates import checked_resources
 from zmqruntime.execution.server.hooks import EndHooks, EndNotices
@@ -44,6 +45,7 @@ from zmqruntime.messages import (
     PACKED_EXECUTIONS,
     BatchRequest,
     BatchResponse,
+    CancelManyRequest,
     CancelRequest,
     CancelResponse,
     ErrorCode,
@@ -242,6 +244,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             case PositionsRequest(execution_ids=execution_ids):
                 known = map(self._ledger.find, execution_ids)
                 return PositionsResponse(positions={r.execution_id: r.known_count for r in known if r is not None})
+            case CancelManyRequest():
+                return cancel_many(request, self._ledger, self._runner, self.worker_kind)
             case QueueRequest():
                 return self._change_queue(request)
             case ScheduleRequest() | SchedulesRequest() | UnscheduleRequest():

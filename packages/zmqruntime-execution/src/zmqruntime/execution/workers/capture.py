@@ -10,6 +10,7 @@ from typing import Final
 
 from zmqruntime.execution.events.lines import LineSplitter
 from zmqruntime.execution.tasks.logging import LineTaker
+from zmqruntime.execution.workers.descriptors import Descriptors
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import LogLevel
 
@@ -38,8 +39,9 @@ class OutputCapture:
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(line_buffering=True)  # otherwise output arrives after the task has ended
             self._pipes = [_Pipe(1, "stdout", LogLevel.INFO, take), _Pipe(2, "stderr", LogLevel.WARNING, take)]
+        self._writers = Descriptors((1, 2) if self._pipes else ())
         for pipe in self._pipes:
-            loop.call_soon(lambda pipe=pipe: loop.add_reader(pipe, pipe.read))  # type: ignore[misc]
+            loop.call_soon(lambda pipe=pipe: loop.add_reader(pipe, lambda: self._read(pipe)))  # type: ignore[misc]
 
     @staticmethod
     def flush() -> None:
@@ -50,11 +52,21 @@ class OutputCapture:
         if _C_LIBRARY is not None:
             _C_LIBRARY.fflush(None)
 
+    def why_broken(self) -> str | None:
+        """Why the output of the next task could not be captured, as text; None if it can be."""
+        return None if self._writers.are_whole else "its standard output or error was closed or replaced"
+
     def drain(self) -> None:
         """Read all output written so far, including an incomplete last line; on the loop's thread."""
-        for pipe in self._pipes:
-            pipe.read()
+        for pipe in list(self._pipes):
+            self._read(pipe)
             pipe.end_line()
+
+    def _read(self, pipe: "_Pipe") -> None:
+        """Read what was written; stop watching a pipe that no process can write to, which would always be ready."""
+        if not pipe.read() and pipe in self._pipes:
+            self._pipes.remove(pipe)
+            self._loop.remove(pipe)
 
 
 class _Pipe:
@@ -74,10 +86,16 @@ class _Pipe:
     def fileno(self) -> int:
         return self._reader
 
-    def read(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+    def read(self) -> bool:
+        """Read what was written so far; return whether more can come."""
+        try:
             while chunk := os.read(self._reader, _READ_BYTES):
                 self._lines.feed(self._decode(chunk))
+        except BlockingIOError:
+            return True
+        except OSError:  # a task has closed this end
+            return False
+        return False
 
     def end_line(self) -> None:
         self._lines.feed(self._decode(b"", True))

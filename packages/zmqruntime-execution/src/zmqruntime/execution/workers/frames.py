@@ -1,5 +1,6 @@
 """Length-prefixed frames over a socket pair, between a server and one of its worker processes."""
 
+import contextlib
 import socket
 import struct
 from collections import deque
@@ -103,7 +104,8 @@ class FrameStream:
             self._unsent.clear()
             self.backlog = 0
             self._loop.remove(self._socket)
-            self._socket.close()
+            with contextlib.suppress(OSError):  # a task has closed its descriptor
+                self._socket.close()
 
     def _split(self) -> None:
         """Pass on all complete frames; each is removed from the buffer before it is handled."""

@@ -16,6 +16,7 @@ from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.worker_messages import FROM_STDIN, Assign, CancelAssigned, Finished, FromWorker, Setup
 from zmqruntime.execution.tasks.hub import task_socket_pattern
+from zmqruntime.execution.workers.descriptors import CHANNEL_CLOSED
 from zmqruntime.execution.workers.frames import FrameStream
 from zmqruntime.execution.workers.orphans import end_orphans, started_at
 from zmqruntime.execution.workers.pool import BadEnvironmentError, WorkerHandle, WorkerPool, WorkerState
@@ -150,7 +151,12 @@ class ProcessWorker(WorkerHandle):
             self._sweep()
             self._end_what_is_left()
         finally:
-            self._pool.forget(self, self._nonsense or f"ended: {exit_text(self.process.returncode)}")
+            self._pool.forget(self, self._nonsense or self._how_it_ended())
+
+    def _how_it_ended(self) -> str:
+        if self.process.returncode == CHANNEL_CLOSED:
+            return "was cut off, because a function closed descriptors that it had not opened (os.closerange?),"
+        return f"ended: {exit_text(self.process.returncode)}"
 
     def _end_what_is_left(self) -> None:
         """End orphans of its tasks; necessary only if its guard, which normally does that, was killed."""

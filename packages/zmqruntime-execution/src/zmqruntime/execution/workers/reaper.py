@@ -16,11 +16,14 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from zmqruntime.execution.workers.descriptors import CHANNEL_CLOSED
+
 __all__ = ["start_guarded"]
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _PATIENCE_MS = 1000.0
 _LOOK_AGAIN_SECONDS = 0.001
+_CUT_OFF = CHANNEL_CLOSED << 8  # as waitpid reports an exit status
 
 
 def start_guarded(server_end: int) -> None:
@@ -33,35 +36,41 @@ def start_guarded(server_end: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     wake_reader, wake_writer = os.pipe()
     os.set_blocking(wake_writer, False)
+    open_reader, open_writer = os.pipe()  # the worker only holds its end, which is closed if a task closes everything
     worker = os.fork()
     if worker == 0:
         os.close(wake_reader)
         os.close(wake_writer)
+        os.close(open_reader)
         return
+    os.close(open_writer)
     signal.signal(signal.SIGCHLD, _note)
     signal.signal(signal.SIGTERM, _note)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(wake_writer)
-    _guard(worker, server_end, wake_reader)
+    _guard(worker, server_end, wake_reader, open_reader)
 
 
-def _guard(worker: int, server_end: int, wake_reader: int) -> NoReturn:
+def _guard(worker: int, server_end: int, wake_reader: int, open_reader: int) -> NoReturn:
     poller = select.poll()
     poller.register(server_end, 0)  # only hang-ups, no data
     poller.register(wake_reader, select.POLLIN)
-    patience: float | None = None
+    poller.register(open_reader, 0)
+    hung_up: set[int] = set()
+    was_overdue = False
     status = _reap(worker)
     while status is None:
-        ready = dict(poller.poll(patience))
+        ready = dict(poller.poll(_PATIENCE_MS if hung_up else None))
         numbers = os.read(wake_reader, 64) if wake_reader in ready else b""
         if signal.SIGTERM in numbers or not ready:
+            was_overdue = not ready
             os.kill(worker, signal.SIGKILL)
-        if server_end in ready:
-            poller.unregister(server_end)
-            patience = _PATIENCE_MS  # an idle worker ends on its own, and cleans up
+        for descriptor in ready.keys() - {wake_reader}:  # a worker ends on its own, and cleans up, unless it is cut off
+            poller.unregister(descriptor)
+            hung_up.add(descriptor)
         status = _reap(worker)
     _end_descendants()
-    _end_as(status)
+    _end_as(_CUT_OFF if was_overdue and hung_up == {open_reader} else status)
 
 
 def _reap(worker: int) -> int | None:

@@ -24,6 +24,7 @@ from zmqruntime.execution.events.worker_messages import (
 from zmqruntime.execution.tasks.logging import TaskLogHandler
 from zmqruntime.execution.tasks.task import owning_process
 from zmqruntime.execution.workers.capture import OutputCapture
+from zmqruntime.execution.workers.descriptors import CHANNEL_CLOSED, Descriptors
 from zmqruntime.execution.workers.frames import FrameStream
 from zmqruntime.execution.workers.loaded_code import LoadedModules
 from zmqruntime.execution.workers.process_state import WorkerState
@@ -53,6 +54,8 @@ class Worker:
         self._loop = SocketLoop("worker")
         self._capture = OutputCapture(self._loop, self._take_line)
         logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[TaskLogHandler(self._take_line)])
+        self._channel = Descriptors([sock.fileno(), *self._loop.descriptors])
+        self._loop.at_end = self._on_server_gone  # also if a task has closed what the loop needs
         self._stream = FrameStream(self._loop, sock, self._on_frame, self._on_server_gone, self._on_drained)
         self._loop.start()
 
@@ -98,13 +101,14 @@ class Worker:
         self._meter.begin()
         with owning_process(run.hub.task):
             finished = run.execute(server.execute_task)
+        self._exit_if_cut_off()
         usage = self._meter.end()
         self._capture.flush()
         finished = msgspec.structs.replace(
             finished,
             cpu_seconds=usage.cpu_seconds,
             peak_memory_bytes=usage.peak_memory_bytes,
-            unclean=_clean(self._state.restore()) or server.why_unfit(),
+            unclean=_clean(self._state.restore()) or self._capture.why_broken() or server.why_unfit(),
         )
         self._capture.flush()
         packed = _packed(finished)
@@ -116,6 +120,11 @@ class Worker:
             self._stream.send(packed)
 
         self._loop.call_soon(close)
+
+    def _exit_if_cut_off(self) -> None:
+        """End the process if the task has closed descriptors without which its end cannot reach the server."""
+        if not self._channel.are_whole:
+            os._exit(CHANNEL_CLOSED)
 
     # --- the loop's thread, apart from _send and _take_line ------------------------------------------------------
 
@@ -138,6 +147,7 @@ class Worker:
     def _on_server_gone(self) -> None:
         """End immediately during a task, leaving the cleanup to the guard, otherwise cleanly."""
         if self._run is not None:
+            self._exit_if_cut_off()
             os._exit(1)
         self._inbox.put(None)
 
