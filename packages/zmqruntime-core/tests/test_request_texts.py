@@ -35,8 +35,6 @@ def execution(**fields: Any) -> ExecuteRequest:
         ({"submission_id": "a b"}, f"submission_id 'a b' cannot be used: {ID}"),
         ({"after": ["a" * 8, "no"]}, f"after[1] 'no' cannot be used: {ID}"),
         ({"resources": {"g u": 1}}, f"a key of resources, 'g u' cannot be used: {NAME}"),
-        ({"concurrency": Concurrency("", 1)}, "concurrency.key '' cannot be used: use 1 to 200 characters"),
-        ({"rate": Rate("x" * 201, 1, 1)}, f"rate.key of 201 characters, '{'x' * 40}'..., cannot be used: use 1 to 200"),
         ({"name": "é" * 201}, f"name of 201 characters, '{'é' * 40}'..., cannot be used: use at most 200 characters"),
     ],
 )
@@ -49,6 +47,14 @@ def test_a_text_of_a_submission_that_a_server_would_refuse_is_named(fields: dict
         with pytest.raises(RequestRefusedError) as caught:
             check_texts(message)
         assert str(caught.value).replace(where, "").startswith(words)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201])
+def test_the_key_of_a_limit_is_checked_where_it_is_made(key: str) -> None:
+    with pytest.raises(ValueError, match="key of a Concurrency must have 1 to 200 characters"):
+        Concurrency(key, 1)
+    with pytest.raises(ValueError, match="key of a Rate must have 1 to 200 characters"):
+        Rate(key, 1, 1)
 
 
 @pytest.mark.parametrize(

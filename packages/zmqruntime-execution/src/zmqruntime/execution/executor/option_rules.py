@@ -230,7 +230,7 @@ _RULES: Final[dict[str, _Rule]] = {
         "the name of a time zone, such as 'Europe/Madrid'", _is_text, lambda text: len(text) <= _LONGEST_ZONE
     ),
     "max_workers": _Rule(
-        "a whole number above 0, or None", _or_none(_is_whole), lambda value: value is None or value > 0
+        "greater than 0 and a whole number, or None", _or_none(_is_whole), lambda value: value is None or value > 0
     ),
     "cancel_grace": _Rule("a number of seconds, 0 or more", _is_number, lambda value: 0 <= value < math.inf),
 }
