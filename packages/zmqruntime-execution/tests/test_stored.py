@@ -63,7 +63,7 @@ def test_the_same_as_the_running_server_says_while_it_goes_on(client: ExecutionC
         assert disk.history() == client.history()
         assert disk.logs(logged) == client.logs(logged)
         for execution_id in (long, logged, failed, *waiting):
-            said = msgspec.structs.replace(client.poll_status(execution_id), queue_position=None)
+            said = msgspec.structs.replace(client.poll_status(execution_id), queue_position=None, waits_for=None)
             assert disk.poll_status(execution_id) == said
         known = [entry.execution_id for entry in disk.status().executions]
         assert known == [entry.execution_id for entry in client.status().executions]

@@ -52,7 +52,7 @@ def _place_of_syntax(error: SyntaxError) -> str:
     if error.filename is None:
         return ""
     line = f": {error.text.strip()}" if error.text and error.text.strip() else ""
-    return f" ({error.filename}, line {error.lineno}{line})"
+    return f" ({_absolute(error.filename)}, line {error.lineno}{line})"
 
 
 def _place_of(error: BaseException) -> str:
@@ -61,4 +61,8 @@ def _place_of(error: BaseException) -> str:
     if not own:
         return ""
     last = own[-1]
-    return f" ({last.filename}, line {last.lineno}{f': {last.line}' if last.line else ''})"
+    return f" ({_absolute(last.filename)}, line {last.lineno}{f': {last.line}' if last.line else ''})"
+
+
+def _absolute(file: str) -> str:
+    return file if file.startswith("<") else str(Path(file).absolute())

@@ -55,7 +55,8 @@ def database_path(config: ZMQConfig, port: int) -> Path:
 class StoredExecutions:
     """Answers what the methods of an ``ExecutionClient`` with the same names answer, and raises the same errors.
 
-    Only places in the queue are not known: a server counts them. To be used in a ``with`` block and on one thread.
+    Only places in the queue, and what a queued one waits for, are not known: a server finds them. To be used in a
+    ``with`` block and on one thread.
 
     Args:
         config: the settings of the server's application.
