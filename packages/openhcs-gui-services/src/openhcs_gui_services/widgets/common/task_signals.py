@@ -91,8 +91,8 @@ class TaskSignals(QObject):
         self._is_posted = threading.Event()
         self._arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]  # PyQt's stubs lack it
         self._following = contextlib.ExitStack()
-        self.destroyed.connect(_closing(self._following))
-        self._wake = _waking(self)
+        weakref.finalize(self, self._following.close).atexit = False
+        self._wake = _waking(self, self._following)
         self._sink = self._following.enter_context(source.opened())
         self._sink.on_change = self._wake
         self._wake()
@@ -145,8 +145,12 @@ class TaskSignals(QObject):
         self.finished.emit()
 
 
-def _waking(signals: TaskSignals) -> Callable[[], None]:
-    """Return what makes it look for news, from any thread; it does not keep the object alive."""
+def _waking(signals: TaskSignals, following: contextlib.ExitStack) -> Callable[[], None]:
+    """Return what makes it look for news, from any thread; it does not keep the object alive.
+
+    What Qt has deleted while Python still has it ends the following with the next news. Not by the signal ``destroyed``:
+    a Python slot of it can run while PyQt is already freeing it.
+    """
     known, is_posted = weakref.ref(signals), signals._is_posted
 
     def wake() -> None:
@@ -154,11 +158,9 @@ def _waking(signals: TaskSignals) -> Callable[[], None]:
         if found is None or is_posted.is_set():
             return
         is_posted.set()
-        with contextlib.suppress(RuntimeError):  # Qt has deleted it
+        try:
             found._arrived.emit()
+        except RuntimeError:  # Qt has deleted it
+            following.close()
 
     return wake
-
-
-def _closing(following: contextlib.ExitStack) -> Callable[[], None]:
-    return lambda: following.close()
