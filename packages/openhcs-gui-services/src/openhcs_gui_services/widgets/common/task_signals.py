@@ -148,8 +148,8 @@ class TaskSignals(QObject):
 def _waking(signals: TaskSignals, following: contextlib.ExitStack) -> Callable[[], None]:
     """Return what makes it look for news, from any thread; it does not keep the object alive.
 
-    What Qt has deleted while Python still has it ends the following with the next news. Not by the signal ``destroyed``:
-    a Python slot of it can run while PyQt is already freeing it.
+    What Qt has deleted while Python still has it ends the following with the next news. Not by the signal
+    ``destroyed``: a Python slot of it can run while PyQt is already freeing it.
     """
     known, is_posted = weakref.ref(signals), signals._is_posted
 
