@@ -26,6 +26,7 @@ from zmqruntime.streaming import (
     receive,
 )
 from zmqruntime.streaming.inbox import Arrival, Inbox
+from zmqruntime.streaming.waiting import wait_for
 from zmqruntime.streaming.wire import ImageMessage, Stamp
 
 PORT = 5580 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # without IPC, ports are shared by all tests
@@ -449,3 +450,21 @@ def test_waits_are_short_where_ctrl_c_does_not_interrupt_them(monkeypatch: pytes
     with receive(PORT) as receiver, Sender(PORT, timeout=20) as sender:
         threading.Timer(0.05, sender.send, [np.zeros(3)]).start()
         next(receiver)
+
+
+def test_a_notification_at_the_end_of_a_short_wait_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zmqruntime.streaming.waiting._LONGEST_SECONDS", 0.01)
+    arrived: list[int] = []
+
+    class TooLate(threading.Condition):
+        """A thread notifies after the wait has ended and before it has the lock again."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            assert not arrived, "it arrived, but was not looked for"
+            result = super().wait(timeout)
+            arrived.append(1)
+            return result
+
+    changed = TooLate()
+    with changed:
+        assert wait_for(changed, lambda: bool(arrived), None)

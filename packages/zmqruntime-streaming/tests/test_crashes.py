@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
-from zmqruntime.streaming import ImageStream, Policy, VisualizerProcessManager, sweep_segments
+from zmqruntime.streaming import ImageStream, Policy, VisualizerProcessManager
 from zmqruntime.streaming.segments import segment_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no signals like these")
@@ -204,4 +204,3 @@ def test_a_forked_child_leaves_the_stream_to_its_parent(manager: FileViewerManag
         stream.send(np.ones((700, 700)))
         stream.settle(20)
         assert stream.counts.displayed == 2
-    assert sweep_segments() == []

@@ -221,8 +221,7 @@ class StreamEngine:
         self._loop.join()
 
     def _wait(self, deadline: float, why: str) -> None:
-        left = deadline - time.monotonic()
-        if left <= 0 or not wait(self.changed, left):
+        if not wait(self.changed, deadline):
             raise StreamTimeoutError(
                 f"{why}, and the viewer on port {self.address.port} did not change that in time; check whether it "
                 "hangs, raise the timeout or the memory_budget, or use Policy.LATEST"
