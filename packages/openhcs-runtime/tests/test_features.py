@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.measure import regionprops_table
 
 from openhcs_runtime.functions import (
     detect_spots,
@@ -30,6 +31,7 @@ from openhcs_runtime.functions.cellprofiler import measure_cellprofiler
 from openhcs_runtime.functions.features.catalogue import FEATURES, FeatureGroup, feature_of
 from openhcs_runtime.functions.features.costes import costes
 from openhcs_runtime.functions.features.measured import IN_SITES
+from openhcs_runtime.functions.features.outlines import convex_areas, perimeters
 from openhcs_runtime.functions.features.regions import Regions
 from openhcs_runtime.pipeline.decorators import Measurements, traits_of
 
@@ -531,3 +533,18 @@ def test_a_step_with_wrong_arguments_is_refused_when_it_is_compiled() -> None:
     assert list(check(groups=["shape"])) == []
     assert "choose" in next(iter(check(groups=["colour"])))
     assert "above 0" in next(iter(check(intensity_max=0)))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_outlines_and_hulls_of_all_objects_at_once_are_those_of_each(seed: int) -> None:
+    """Also of objects that touch, are in several pieces, have holes, or are at the border of the image."""
+    rng = np.random.default_rng(seed)
+    smooth = ndimage.gaussian_filter(rng.random(rng.integers(1, 90, 2)), rng.uniform(0.3, 4))
+    labels = ndimage.label(smooth > np.quantile(smooth, rng.uniform(0.2, 0.8)))[0]
+    labels = (labels // 2, labels, rng.integers(0, 4, smooth.shape))[seed % 3]
+    regions = Regions.of(labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # hulls of a single line
+        expected = regionprops_table(regions.labels, properties=("area_convex", "perimeter"))
+    np.testing.assert_array_equal(convex_areas(regions), expected["area_convex"])
+    np.testing.assert_allclose(perimeters(regions), expected["perimeter"], rtol=1e-12)

@@ -5,12 +5,15 @@ set. Its name is that of the labels, such as ``nuclei`` after ``segment_nuclei``
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from openhcs_runtime.functions.features.ellipses import ellipse, inertia
+from openhcs_runtime.functions.features.outlines import convex_areas, perimeters
+from openhcs_runtime.functions.features.regions import Regions
 from openhcs_runtime.functions.naming import named, prefixes
 from openhcs_runtime.pipeline.decorators import (
     InputKind,
@@ -21,13 +24,6 @@ from openhcs_runtime.pipeline.decorators import (
     special_outputs,
 )
 from openhcs_runtime.rois.label_numbers import consecutive
-
-_SHAPE_PX = {
-    "perimeter_px": "perimeter",
-    "major_axis_px": "axis_major_length",
-    "minor_axis_px": "axis_minor_length",
-}
-_SHAPE_PLAIN = {"eccentricity": "eccentricity", "solidity": "solidity"}
 
 
 @special_inputs(InputKind.LABELS, InputKind.PIXEL_SIZE_UM, InputKind.SET_NAMES)
@@ -120,10 +116,10 @@ def measure_shape(
 
     Columns of an object: ``label``, ``perimeter_px`` (Benkrid & Crookes, 2000), ``major_axis_px``, ``minor_axis_px``
     (of the ellipse with the same second moments), ``orientation_deg`` (of the major axis, from the x axis towards the y
-    axis, 0 to 180), ``eccentricity`` (0 for a circle), ``solidity`` (area divided by that of the convex hull),
-    ``form_factor`` (4 pi area divided by the squared perimeter; 1 for a circle) and, if the pixel size is known, the
-    lengths as ``_um``. Columns of a plane: the means of these, except for label and orientation, as
-    ``<name>_<column>`` with ``_mean`` before the unit.
+    axis, 0 to 180; NaN for an object without one, such as a square), ``eccentricity`` (0 for a circle), ``solidity``
+    (area divided by that of the convex hull), ``form_factor`` (4 pi area divided by the squared perimeter; 1 for a
+    circle) and, if the pixel size is known, the lengths as ``_um``. Columns of a plane: the means of these, except for
+    label and orientation, as ``<name>_<column>`` with ``_mean`` before the unit.
 
     Args:
         stack: The images (n, Y, X).
@@ -177,25 +173,26 @@ def _values_of(plane: Stack, labels: Stack, objects: int) -> list[Stack]:
 
 
 def _measure_shape(labels: Stack, pixel_size_um: float | None, name: str) -> Measurements:
-    from skimage.measure import regionprops_table  # noqa: PLC0415  loads slowly
-
-    wanted = ("area", "orientation", *_SHAPE_PX.values(), *_SHAPE_PLAIN.values())
-    numbers, marked = consecutive(labels)
-    table: Mapping[str, NDArray[np.generic]] = regionprops_table(marked, properties=wanted)
-    area, perimeter = table["area"].astype(float), table["perimeter"].astype(float)
+    regions = Regions.of(labels)
+    area, lengths, axes = regions.areas.astype(float), perimeters(regions), ellipse(inertia(regions))
     with np.errstate(divide="ignore"):  # one pixel has no perimeter
-        form = np.where(perimeter > 0, 4 * math.pi * area / perimeter**2, np.nan)
+        form = np.where(lengths > 0, 4 * math.pi * area / lengths**2, np.nan)
+    long: dict[str, NDArray[np.float64]] = {
+        "perimeter_px": lengths,
+        "major_axis_px": np.asarray(axes["major_axis_px"], float),
+        "minor_axis_px": np.asarray(axes["minor_axis_px"], float),
+    }
     objects: dict[str, NDArray[np.generic]] = {
-        "label": numbers,
-        **{column: table[prop].astype(float) for column, prop in (_SHAPE_PX | _SHAPE_PLAIN).items()},
+        "label": regions.numbers,
+        **long,
+        "eccentricity": axes["eccentricity"],
+        "solidity": area / convex_areas(regions),
         "form_factor": form,
     }
     if pixel_size_um is not None:
-        for column, prop in _SHAPE_PX.items():
-            objects[column.removesuffix("_px") + "_um"] = table[prop].astype(float) * pixel_size_um
+        objects |= {column.removesuffix("_px") + "_um": values * pixel_size_um for column, values in long.items()}
     summary = {f"{name}_{_mean_column(column)}": _mean(objects[column]) for column in objects if column != "label"}
-    # scikit-image measures angles from the row axis towards the column axis
-    objects["orientation_deg"] = (90 - np.degrees(table["orientation"].astype(float))) % 180
+    objects["orientation_deg"] = axes["orientation_deg"]
     return Measurements(summary, objects)
 
 

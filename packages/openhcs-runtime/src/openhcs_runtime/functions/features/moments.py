@@ -8,6 +8,7 @@ undefined for every object, so that cp_measure gives the rounding, or nothing.
 
 import numpy as np
 
+from openhcs_runtime.functions.features.ellipses import inertia_of
 from openhcs_runtime.functions.features.regions import Columns, Floats, Regions
 
 _ORDER = 4
@@ -28,7 +29,7 @@ def moments(regions: Regions) -> Columns:
         **{f"moment_central_{p}_{q}": central[p, q] for p, q in few if p + q != 1},
         **{f"moment_normalized_{p}_{q}": normal[p, q] for p, q in np.argwhere(powers[..., 0] >= 2).tolist()},
         **{f"moment_hu_{at}": values for at, values in enumerate(_hu(normal))},
-        **_inertia(central),
+        **inertia_of(*(central[p, q] / central[0, 0] for p, q in ((2, 0), (1, 1), (0, 2)))),
     }
 
 
@@ -58,15 +59,3 @@ def _hu(normal: Floats) -> list[Floats]:
         (n20 - n02) * (a**2 - b**2) + 4 * n11 * a * b,
         d * a * (a**2 - 3 * b**2) - c * b * (3 * a**2 - b**2),
     ]
-
-
-def _inertia(central: Floats) -> Columns:
-    a, b, c = central[2, 0] / central[0, 0], central[1, 1] / central[0, 0], central[0, 2] / central[0, 0]
-    middle, spread = (a + c) / 2, np.hypot((c - a) / 2, b)
-    return {
-        "inertia_0_0_px2": c,
-        "inertia_0_1_px2": -b,
-        "inertia_1_1_px2": a,
-        "inertia_major_px2": np.maximum(middle + spread, 0),
-        "inertia_minor_px2": np.maximum(middle - spread, 0),
-    }

@@ -10,24 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from openhcs_runtime.functions.features.ellipses import ellipse
 from openhcs_runtime.functions.features.hulls import feret
 from openhcs_runtime.functions.features.moments import moments
+from openhcs_runtime.functions.features.outlines import convex_areas, perimeters
 from openhcs_runtime.functions.features.regions import Columns, Floats, Regions, divided
 
 _PROPERTIES = {
     "area_px2": "area",
     "bounding_box_area_px2": "area_bbox",
-    "convex_area_px2": "area_convex",
     "filled_area_px2": "area_filled",
-    "perimeter_px": "perimeter",
     "perimeter_crofton_px": "perimeter_crofton",
     "equivalent_diameter_px": "equivalent_diameter_area",
     "extent": "extent",
-    "solidity": "solidity",
     "euler_number": "euler_number",
 }
-
-_ROUNDING = 1e-9
 
 
 def shape(regions: Regions, hulls: list[Floats]) -> Columns:
@@ -41,11 +38,12 @@ def shape(regions: Regions, hulls: list[Floats]) -> Columns:
 
     table = regionprops_table(regions.labels, properties=tuple(_PROPERTIES.values()))
     columns: Columns = {name: _floats(table[prop]) for name, prop in _PROPERTIES.items()}
-    area, perimeter = _floats(table["area"]), _floats(table["perimeter"])
+    area, perimeter, convex = _floats(table["area"]), perimeters(regions), _floats(convex_areas(regions))
+    columns |= {"perimeter_px": perimeter, "convex_area_px2": convex, "solidity": area / convex}
     columns["form_factor"] = divided(4 * np.pi * area, perimeter**2)
     columns["compactness"] = perimeter**2 / (4 * np.pi * area)
     spatial = moments(regions)
-    return {**columns, **_places(regions), **_ellipse(spatial), **_radii(regions), **feret(hulls), **spatial}
+    return {**columns, **_places(regions), **ellipse(spatial), **_radii(regions), **feret(hulls), **spatial}
 
 
 def in_micrometres(columns: Columns, pixel_size_um: float | None) -> Columns:
@@ -71,20 +69,6 @@ def _places(regions: Regions) -> Columns:
         "bounding_box_min_x_px": left,
         "bounding_box_max_y_px": bottom,
         "bounding_box_max_x_px": right,
-    }
-
-
-def _ellipse(spatial: Columns) -> Columns:
-    """Return the axes of the ellipse with the same second moments."""
-    xx, xy, yy, major, minor = (
-        _floats(spatial[f"inertia_{part}_px2"]) for part in ("0_0", "0_1", "1_1", "major", "minor")
-    )
-    is_long = np.hypot(xx - yy, 2 * xy) > _ROUNDING * (xx + yy)
-    return {
-        "major_axis_px": 4 * np.sqrt(major),
-        "minor_axis_px": 4 * np.sqrt(minor),
-        "eccentricity": np.sqrt(1 - np.divide(minor, major, out=np.ones_like(major), where=major > 0)),
-        "orientation_deg": np.where(is_long, np.degrees(0.5 * np.arctan2(-2 * xy, xx - yy)) % 180, np.nan),
     }
 
 
