@@ -220,6 +220,30 @@ def peers(session: nox.Session) -> None:
     session.run("python", "tools/bench/peers.py", *session.posargs)
 
 
+@nox.session(requires=["wheels"], default=False)
+def profile(session: nox.Session) -> None:
+    """Where the time goes, as tables: by step, function, process, system call and import; -- images for one of them."""
+    session.install(*map(wheel, PACKAGES), f"{wheel('openhcs-runtime')}[fast]", "py-spy")
+    session.run("python", "tools/budgets/budgets.py", *session.posargs)
+
+
+@nox.session(requires=["wheels"], default=False)
+def cellprofiler(session: nox.Session) -> None:
+    """CellProfiler 4 beside ours, in an environment of its own; needs a JDK and a C compiler, takes minutes."""
+    folder = Path(session.create_tmp(), "cellprofiler")
+    python = str(folder / "bin" / "python")
+    needed = ROOT / "tools" / "bench" / "cellprofiler"
+    session.install(*map(wheel, with_siblings("openhcs-runtime")), "uv")
+    session.run("uv", "venv", "--clear", "--python=3.11", str(folder))
+    install = "uv", "pip", "install", f"--python={python}"
+    session.run(*install, "numpy==1.23.5", "cython<3", "setuptools<70", "wheel")  # its old packages build with these
+    built = "--no-build-isolation-package=python-javabridge", "--no-build-isolation-package=centrosome"
+    session.run(
+        *install, *built, f"--override={needed / 'overrides.txt'}", f"--requirement={needed / 'requirements.txt'}"
+    )
+    session.run("python", str(needed / "compare.py"), python, *session.posargs, success_codes=[0, 1])
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation as a site, to docs/_build; a warning is an error."""
