@@ -1,0 +1,182 @@
+"""The kernels give the same results with each library, bit by bit, and those of SciPy."""
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from openhcs_runtime.functions.kernels import (
+    PLAIN,
+    Backend,
+    Border,
+    backend,
+    components,
+    distance,
+    fill_holes,
+    gaussian,
+    gradient,
+    installed,
+    maximum,
+    minimum,
+    opening,
+    using,
+)
+
+OTHERS = [Backend(opencv=True), Backend(edt=True), Backend(opencv=True, edt=True)]
+MODES: dict[Border, Literal["nearest", "reflect"]] = {Border.NEAREST: "nearest", Border.REFLECT: "reflect"}
+
+seeds = st.integers(0, 2**32 - 1)
+shapes = st.tuples(st.integers(1, 60), st.integers(1, 60))
+dtypes = st.sampled_from(["bool", "uint8", "uint16", "int16", "int32", "int64", "float16", "float32", "float64"])
+
+
+def of_each(function: Callable[[], Any]) -> Any:
+    """Return the result without optional libraries, after comparing it with those of the others."""
+    with using(PLAIN):
+        plain = function()
+    for other in OTHERS:
+        with using(other):
+            result = function()
+        np.testing.assert_array_equal(result, plain, strict=True)
+    return plain
+
+
+@st.composite
+def images(draw: st.DrawFn) -> NDArray[Any]:
+    """Images of any dtype and memory layout: noise, plateaus, one value, extremes."""
+    height, width = draw(shapes)
+    rng, dtype = np.random.default_rng(draw(seeds)), np.dtype(draw(dtypes))
+    values = rng.normal(size=(2 * height, width)) * draw(st.sampled_from([0, 1, 3, 1e3, 1e4]))
+    if dtype.kind in "iub":
+        image = np.clip(values, *((0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)))
+        image = np.rint(image).astype(dtype)
+    else:
+        image = (values * draw(st.sampled_from([1.0, 1e-9]))).astype(dtype)
+    image = draw(st.sampled_from([image[::2], image[:height], np.asfortranarray(image[:height])]))
+    return image[::-1, ::-1] if draw(st.booleans()) else image
+
+
+@st.composite
+def masks(draw: st.DrawFn) -> NDArray[np.bool_]:
+    """Masks from clumps to noise, also empty and full ones, of any memory layout."""
+    height, width = draw(shapes)
+    noise = np.random.default_rng(draw(seeds)).normal(size=(height, 2 * width))
+    blurred = ndimage.gaussian_filter(noise, draw(st.sampled_from([0.1, 1.0, 3.0])))
+    mask: NDArray[np.bool_] = blurred > np.quantile(blurred, draw(st.sampled_from([0.1, 0.5, 0.9])))
+    mask = draw(st.sampled_from([mask, np.zeros_like(mask), np.ones_like(mask)]))
+    return draw(st.sampled_from([mask[:, ::2], mask[:, :width], np.asfortranarray(mask[:, :width])]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(images(), st.sampled_from([0.1, 0.5, 1.0, 2.4, 7.0]), st.sampled_from(Border))
+def test_gaussian(image: NDArray[Any], sigma: float, border: Border) -> None:
+    smooth = of_each(lambda: gaussian(image, sigma, border))
+    expected = ndimage.gaussian_filter(image.astype(np.float64), sigma, mode=MODES[border])
+    spread = float(np.ptp(image.astype(np.float64)))
+    largest = float(np.abs(image.astype(np.float64)).max())
+    np.testing.assert_allclose(smooth, expected, rtol=0, atol=2.0**-14 * spread + 2.0**-20 * largest)
+
+
+@settings(max_examples=30, deadline=None)
+@given(images(), st.sampled_from([0.25, 1.0, 2.0]), st.sampled_from(Border))
+def test_gradient(image: NDArray[Any], sigma: float, border: Border) -> None:
+    steep = of_each(lambda: gradient(image, sigma, border))
+    expected = ndimage.gaussian_gradient_magnitude(image.astype(np.float64), sigma, mode=MODES[border])
+    largest = float(np.abs(image.astype(np.float64)).max())
+    np.testing.assert_allclose(steep, expected, rtol=0, atol=2e-4 * largest)
+
+
+@pytest.mark.parametrize("scale", [1e-36, 1e-30, 1e30, 3e38])
+def test_a_gaussian_filter_keeps_very_small_and_very_large_values(scale: float) -> None:
+    image = (np.random.default_rng(1).random((40, 33)) * scale).astype(np.float32)
+    smooth = of_each(lambda: gaussian(image, 1.5))
+    np.testing.assert_allclose(smooth, ndimage.gaussian_filter(image, 1.5, mode="nearest"), rtol=0, atol=3e-5 * scale)
+
+
+def test_the_gaussian_filter_keeps_the_sum_of_a_point_and_is_exact_for_a_flat_image() -> None:
+    point = np.zeros((401, 401), np.float32)
+    point[200, 200] = 1.0
+    for sigma in (0.3, 1.0, 5.0, 40.0):
+        smooth = gaussian(point, sigma)
+        assert float(smooth.sum(dtype=np.float64)) == pytest.approx(1.0, abs=1e-7)
+        np.testing.assert_array_equal(smooth, smooth[::-1, ::-1])
+        flat = gaussian(np.full((9, 50), 0.1, np.float32), sigma)
+        assert flat.min() == flat.max() == pytest.approx(0.1, abs=2.0**-24)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_spread_only_to_their_neighbours(bad: float) -> None:
+    image = np.zeros((40, 40), np.float32)
+    image[20, 20] = bad
+    with np.errstate(invalid="ignore"):
+        smooth = of_each(lambda: gaussian(image, 1.0))
+    assert not np.isfinite(smooth[20, 20])
+    assert smooth[0, 0] == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(masks())
+def test_distance(mask: NDArray[np.bool_]) -> None:
+    found = of_each(lambda: distance(mask))
+    if not mask.all():
+        np.testing.assert_array_equal(found, ndimage.distance_transform_edt(mask).astype(np.float32))
+
+
+@settings(max_examples=40, deadline=None)
+@given(masks(), st.booleans())
+def test_components(mask: NDArray[np.bool_], corners: bool) -> None:
+    labels = of_each(lambda: components(mask, corners=corners)[0])
+    count = components(mask, corners=corners)[1]
+    expected, wanted = ndimage.label(mask, np.ones((3, 3)) if corners else None)
+    assert count == wanted
+    assert (labels > 0).tolist() == mask.tolist()
+    assert len(set(zip(labels[mask].tolist(), expected[mask].tolist(), strict=True))) == count
+    _, first = np.unique(labels[mask], return_index=True)
+    assert first.tolist() == sorted(first.tolist())
+
+
+@settings(max_examples=40, deadline=None)
+@given(masks(), st.sampled_from([None, 1, 4, 30]))
+def test_holes(mask: NDArray[np.bool_], below: int | None) -> None:
+    filled = of_each(lambda: fill_holes(mask, below))
+    expected = ndimage.binary_fill_holes(mask)
+    if below is not None:
+        holes, count = ndimage.label(expected & ~mask)
+        small = np.bincount(holes.ravel(), minlength=count + 1) < below
+        expected = mask | (small[holes] & (holes > 0))
+    np.testing.assert_array_equal(filled, expected)
+
+
+@settings(max_examples=50, deadline=None)
+@given(images(), st.integers(1, 12))
+def test_extremes_and_openings(image: NDArray[Any], side: int) -> None:
+    lowest, highest = of_each(lambda: minimum(image, side)), of_each(lambda: maximum(image, side))
+    opened = of_each(lambda: opening(image, side))
+    if image.dtype in (np.bool_, np.float16):
+        return  # SciPy refuses these
+    np.testing.assert_array_equal(lowest, ndimage.grey_erosion(image, (side, side), mode="nearest"))
+    np.testing.assert_array_equal(highest, ndimage.grey_dilation(image, (side, side), mode="nearest"))
+    for mode in ("nearest", "reflect"):
+        np.testing.assert_array_equal(opened, ndimage.grey_opening(image, (side, side), mode=mode))
+
+
+@settings(max_examples=40, deadline=None)
+@given(masks())
+def test_openings_of_masks(mask: NDArray[np.bool_]) -> None:
+    opened = of_each(lambda: opening(mask, 3, empty_beyond=True))
+    np.testing.assert_array_equal(opened, ndimage.binary_opening(mask, np.ones((3, 3), bool)))
+
+
+def test_what_is_installed_is_used_unless_asked_otherwise() -> None:
+    assert installed() == Backend(
+        opencv=importlib.util.find_spec("cv2") is not None, edt=importlib.util.find_spec("edt") is not None
+    )
+    assert backend() == installed()
+    with using(PLAIN):
+        assert backend() == PLAIN
+    assert backend() == installed()
