@@ -43,3 +43,8 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 def test_importing_the_package_loads_no_image_library() -> None:
     code = "import sys, openhcs_runtime; sys.exit(bool({'numpy', 'scipy', 'skimage', 'tifffile'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_importing_the_functions_loads_no_image_library() -> None:
+    code = "import sys, openhcs_runtime.functions; sys.exit(bool({'numpy', 'scipy', 'skimage'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

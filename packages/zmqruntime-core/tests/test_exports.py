@@ -8,10 +8,12 @@ import zmqruntime
 
 
 def test_all_is_sorted_and_complete() -> None:
+    for name in zmqruntime.__all__:
+        assert not isinstance(getattr(zmqruntime, name), ModuleType)
     public = {
         name
         for name, value in vars(zmqruntime).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType) and name != "extend_path"
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name not in ("extend_path", "attach")
     }
     assert public == set(zmqruntime.__all__)
     assert dir(zmqruntime) == list(zmqruntime.__all__) == sorted(zmqruntime.__all__)
@@ -24,3 +26,15 @@ def test_import_brings_in_neither_numpy_nor_openhcs() -> None:
     assert "zmqruntime" in modules
     assert "numpy" not in modules
     assert not {name for name in modules if name.startswith("openhcs")}
+
+
+def test_importing_it_loads_none_of_its_parts() -> None:
+    code = "import sys, zmqruntime; print(*sorted(name for name in sys.modules if name.startswith(('zmq', 'msgspec'))))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["zmqruntime", "zmqruntime.lazy_names"]
+
+
+def test_a_module_is_an_attribute_and_any_other_name_is_an_error() -> None:
+    code = "import zmqruntime; print(zmqruntime.config.__name__, hasattr(zmqruntime, 'nonsense'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["zmqruntime.config", "False"]

@@ -4,7 +4,7 @@ All public names can be imported from here. ``openhcs_gui_services.services`` ha
 without Qt; ``openhcs_gui_services.widgets`` has the widgets.
 """
 
-import lazy_loader
+from zmqruntime.lazy_names import attach
 
 # Names in the stub are imported on first use: services never load Qt.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,5 +1,5 @@
 """Previews: a pipeline on one site of a well, in memory, in a process that stays warm between edits."""
 
-import lazy_loader
+from zmqruntime.lazy_names import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,5 +1,5 @@
 """Profiles of wells: normalised to controls or plates, with assay quality, hits, dose responses and replicates."""
 
-import lazy_loader
+from zmqruntime.lazy_names import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

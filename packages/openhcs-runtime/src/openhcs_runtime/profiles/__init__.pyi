@@ -60,7 +60,7 @@ from .tables import (
     write_profiles as write_profiles,
     write_screen as write_screen,
 )
-from .treatments import (
+from .treatment import (
     Treatment as Treatment,
     treatments as treatments,
 )

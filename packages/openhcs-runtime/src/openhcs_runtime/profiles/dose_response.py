@@ -12,7 +12,7 @@ from openhcs_runtime.profiles.columns import MapColumns, MapRole
 from openhcs_runtime.profiles.dose_curve import DoseCurve, fit_dose_curve
 from openhcs_runtime.profiles.doses import dose_units, in_one_unit, well_doses
 from openhcs_runtime.profiles.roles import map_columns
-from openhcs_runtime.profiles.treatments import Treatment, treatments
+from openhcs_runtime.profiles.treatment import Treatment, treatments
 from openhcs_runtime.profiles.values import WellProfiles
 
 _PURPOSE = "a dose response"

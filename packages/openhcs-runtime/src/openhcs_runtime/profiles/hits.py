@@ -11,7 +11,7 @@ from openhcs_runtime.choices import choose
 from openhcs_runtime.plate_map import MapValue
 from openhcs_runtime.profiles.columns import MapColumns, MapRole
 from openhcs_runtime.profiles.roles import map_columns
-from openhcs_runtime.profiles.treatments import Treatment, treatments
+from openhcs_runtime.profiles.treatment import Treatment, treatments
 from openhcs_runtime.profiles.values import WellProfiles
 
 HIT_THRESHOLD = 3.0

@@ -8,7 +8,7 @@ from openhcs_runtime.profiles.columns import MapColumns, MapRole
 from openhcs_runtime.profiles.doses import dose_units, in_one_unit, well_doses
 from openhcs_runtime.profiles.map_notes import map_notes
 from openhcs_runtime.profiles.roles import find_controls
-from openhcs_runtime.profiles.treatments import treatments
+from openhcs_runtime.profiles.treatment import treatments
 from openhcs_runtime.profiles.values import WellProfiles
 
 

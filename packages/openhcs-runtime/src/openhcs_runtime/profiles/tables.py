@@ -14,7 +14,7 @@ from openhcs_runtime.profiles.columns import MapRole
 from openhcs_runtime.profiles.dose_response import DoseResponse
 from openhcs_runtime.profiles.hits import Hit
 from openhcs_runtime.profiles.quality import AssayQuality
-from openhcs_runtime.profiles.treatments import TREATED_BY
+from openhcs_runtime.profiles.treatment import TREATED_BY
 from openhcs_runtime.profiles.values import WellProfiles
 from openhcs_runtime.tables.schema import WELL_KEYS, TableKind, TableSchema
 from openhcs_runtime.tables.write import write_table

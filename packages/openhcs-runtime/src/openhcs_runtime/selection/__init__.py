@@ -1,5 +1,5 @@
 """Which wells and sites of a plate a run processes: by name, by plate map, or a sample spread over the plate."""
 
-import lazy_loader
+from zmqruntime.lazy_names import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

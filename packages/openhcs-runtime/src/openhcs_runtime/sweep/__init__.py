@@ -1,5 +1,5 @@
 """Sweeps: a pipeline run several times with other values of its parameters, compared in one table and one picture."""
 
-import lazy_loader
+from zmqruntime.lazy_names import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,5 +1,5 @@
 """Small pictures of wells, to see a whole plate at once: made, stored, and shown with one contrast."""
 
-import lazy_loader
+from zmqruntime.lazy_names import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

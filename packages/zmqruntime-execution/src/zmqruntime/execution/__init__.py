@@ -1,11 +1,11 @@
 """Long tasks in a background process, with a durable queue, warm workers, live progress and cancellation."""
 
-import lazy_loader
-
 import zmqruntime
 
 if getattr(zmqruntime, "__file__", None) is None:  # the folder of a namespace, without the core in it
     raise ImportError("zmqruntime-execution needs zmqruntime-core, which is not installed: pip install zmqruntime-core")
 
+from zmqruntime.lazy_names import attach
+
 # Each name in the stub is imported when it is first used.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

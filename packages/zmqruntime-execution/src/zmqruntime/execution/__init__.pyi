@@ -53,7 +53,7 @@ from .helpers.submit_and_wait import (
     JobOutcome as JobOutcome,
     JobState as JobState,
 )
-from .notebook.watch import (
+from .notebook.watching import (
     watch as watch,
 )
 from .progress.axes import (

@@ -1,5 +1,5 @@
 """Executions in notebooks: tables that are replaced in the output of a cell while tasks are running."""
 
-import lazy_loader
+from zmqruntime.lazy_names import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

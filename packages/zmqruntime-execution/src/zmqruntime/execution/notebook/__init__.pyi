@@ -1,3 +1,3 @@
-from .watch import (
+from .watching import (
     watch as watch,
 )
