@@ -14,7 +14,7 @@ _RESULT = encode(b"x" * 50_000)
 def fill(path: Path, ended: int, queued: int = 0) -> None:
     """Write ended executions, a tenth of them with a result of 50 KB, and waiting ones in a paused queue."""
     store = Store(path)
-    ledger = Ledger(store, lambda execution_id, batch: None, lambda execution_id, count: None)
+    ledger = Ledger(store, lambda batches: None, lambda execution_id, count: None)
     ledger.set_paused(queued > 0)
     for number in range(ended + queued):
         ledger.accept(ExecuteRequest(submission_id=name_of(number), payload=number))

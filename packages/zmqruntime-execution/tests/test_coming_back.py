@@ -274,7 +274,7 @@ def connect(path: str) -> None:
 
 def ended_store(path: Path, count: int) -> Store:
     store = Store(path)
-    ledger = Ledger(store, lambda execution_id, batch: None, lambda execution_id, count: None)
+    ledger = Ledger(store, lambda batches: None, lambda execution_id, count: None)
     for number in range(count):
         ledger.accept(ExecuteRequest(submission_id=f"execution-{number}"))
         record = ledger.active[f"execution-{number}"]
@@ -422,7 +422,7 @@ def test_nothing_is_published_before_it_is_durable(tmp_path: Path) -> None:
     store = ended_store(tmp_path / "executions.sqlite", 0)
     published: list[tuple[int, bool]] = []
 
-    def note(execution_id: str, batch: bytes) -> None:
+    def note(batches: object) -> None:
         (level,) = store._connection.execute("PRAGMA synchronous").fetchone()
         published.append((level, store._connection.in_transaction))
 

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -46,9 +47,10 @@ class LedgerMachine(RuleBasedStateMachine):
             if record.status is S.QUEUED:
                 self.ledger.enqueue(record)
 
-    def publish(self, execution_id: str, batch: bytes) -> None:
-        assert execution_id in self.now
-        self.published[execution_id] = self.published.get(execution_id, 0) + 1
+    def publish(self, batches: Iterable[tuple[str, bytes]]) -> None:
+        for execution_id, _ in batches:
+            assert execution_id in self.now
+            self.published[execution_id] = self.published.get(execution_id, 0) + 1
 
     @rule(target=ids, priority=st.integers(-1, 1), resumable=st.booleans())
     def accept(self, priority: int, resumable: bool) -> str:
@@ -156,7 +158,7 @@ TestLedger.settings = settings(max_examples=25, stateful_step_count=25, deadline
 
 def test_what_a_task_kept_is_there_for_a_retry_that_follows_at_once(tmp_path: Path) -> None:
     store = Store(tmp_path / "executions.sqlite")
-    ledger = Ledger(store, lambda execution_id, batch: None, lambda execution_id, count: None)
+    ledger = Ledger(store, lambda batches: None, lambda execution_id, count: None)
     ledger.accept(ExecuteRequest(submission_id="a", max_retries=1))
     record = ledger.active["a"]
     ledger.set_status(record, S.RUNNING)

@@ -1,7 +1,7 @@
 """Messages between execution servers and their clients."""
 
 import enum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from msgspec import Meta
@@ -257,7 +257,22 @@ class EventBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
     numbers: list[Count] = msgspec.field(default_factory=list)
 
 
-DataMessage = EventBatch | Heartbeat | Farewell
+MANY_TOPICS: Final = b"many:"
+"""Begins the topic of :class:`EventBatches`; the beginning of the ids follows."""
+
+
+class EventBatches(Message, frozen=True, kw_only=True, tag="event_batches"):
+    """The batches of several executions that were written together, for a client that follows many.
+
+    The topic is ``many:`` and the beginning of their ids. A client whose ids begin alike subscribes to it, and also to
+    the beginning alone, for servers of earlier releases; others who follow one of the executions receive its batch by
+    itself.
+    """
+
+    batches: list[EventBatch]
+
+
+DataMessage = EventBatch | EventBatches | Heartbeat | Farewell
 
 
 # --- control channel: requests ------------------------------------------------------------------------------------
@@ -679,13 +694,13 @@ _PLAIN_REQUESTS = (
 EXECUTIONS = Vocabulary(
     requests=(ExecuteRequest, BatchRequest, ScheduleRequest, *_PLAIN_REQUESTS),
     replies=_REPLIES,
-    events=(EventBatch,),
+    events=(EventBatch, EventBatches),
 )
 """The vocabulary of a client of an execution server."""
 
 PACKED_EXECUTIONS = Vocabulary(
     requests=(PackedExecuteRequest, PackedBatchRequest, PackedScheduleRequest, *_PLAIN_REQUESTS),
     replies=_REPLIES,
-    events=(EventBatch,),
+    events=(EventBatch, EventBatches),
 )
 """The vocabulary of an execution server, in which payloads stay encoded."""

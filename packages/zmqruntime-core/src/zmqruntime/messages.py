@@ -27,6 +27,7 @@ from zmqruntime.base_messages import (
 )
 from zmqruntime.execution_messages import (
     EXECUTIONS,
+    MANY_TOPICS,
     PACKED_EXECUTIONS,
     AcceptedResponse,
     BatchRequest,
@@ -39,6 +40,7 @@ from zmqruntime.execution_messages import (
     DataMessage,
     Event,
     EventBatch,
+    EventBatches,
     EventsRequest,
     EventsResponse,
     ExecuteRequest,
@@ -82,6 +84,7 @@ from zmqruntime.viewer_messages import AckStage, ImageAck, ROIMessage, Shape, Sh
 __all__ = [
     "EXECUTIONS",
     "HEARTBEAT_TOPIC",
+    "MANY_TOPICS",
     "PACKED_EXECUTIONS",
     "PROTOCOL_VERSION",
     "AcceptedResponse",
@@ -100,6 +103,7 @@ __all__ = [
     "ErrorResponse",
     "Event",
     "EventBatch",
+    "EventBatches",
     "EventsRequest",
     "EventsResponse",
     "ExecuteRequest",

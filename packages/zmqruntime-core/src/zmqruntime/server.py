@@ -189,9 +189,13 @@ class ZMQServer:
                 self._note_listener(topic, is_subscribed)
             elif is_subscribed:
                 self.on_subscribed(topic)
+            self.on_topic(topic, is_subscribed)
 
     def on_subscribed(self, topic: bytes) -> None:
         """Called for each subscriber to ``topic``."""
+
+    def on_topic(self, topic: bytes, is_subscribed: bool) -> None:
+        """Called for each subscriber to any topic, and when the last one of a topic is gone."""
 
     def event_positions(self) -> dict[str, int]:
         """Return the number of events of each recently changed execution, for the heartbeat."""

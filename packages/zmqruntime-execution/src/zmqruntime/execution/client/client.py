@@ -37,6 +37,7 @@ from zmqruntime.launch import Lifetime, ServerSpec
 from zmqruntime.loop import Timer
 from zmqruntime.messages import (
     EXECUTIONS,
+    MANY_TOPICS,
     AcceptedResponse,
     BatchRequest,
     BatchResponse,
@@ -46,6 +47,7 @@ from zmqruntime.messages import (
     ErrorCode,
     Event,
     EventBatch,
+    EventBatches,
     EventsRequest,
     EventsResponse,
     ExecuteRequest,
@@ -161,6 +163,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
             self.shutdown_server()
             pong = super().connect(timeout)
         self.subscribe(self._id_prefix.encode())
+        self.subscribe(MANY_TOPICS + self._id_prefix.encode())
         return pong
 
     def _may_replace(self, pong: PongResponse) -> bool:
@@ -612,10 +615,17 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
 
     def on_event(self, topic: bytes, event: Message) -> None:
         """Pass live events to their followers."""
-        if isinstance(event, EventBatch):
-            for follower in list(self._followers.get(event.execution_id, [])):
-                follower.on_batch(event)
-            self._drop_done(event.execution_id)
+        match event:
+            case EventBatch():
+                self._on_batch(event)
+            case EventBatches(batches=batches):
+                for batch in batches:
+                    self._on_batch(batch)
+
+    def _on_batch(self, batch: EventBatch) -> None:
+        for follower in list(self._followers.get(batch.execution_id, [])):
+            follower.on_batch(batch)
+        self._drop_done(batch.execution_id)
 
     def on_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Notice events whose batch was lost."""

@@ -9,7 +9,7 @@ from zmqruntime.execution.callbacks import CallbackThread
 from zmqruntime.execution.events.event_batches import PackedBatch, numbers_of
 from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.progress.rules import check_progress
-from zmqruntime.messages import Event, EventBatch, EventsResponse, Message, ProgressUpdate, ResponseType
+from zmqruntime.messages import Event, EventBatch, EventBatches, EventsResponse, Message, ProgressUpdate, ResponseType
 from zmqruntime.vocabulary import MessageTypes, union_of
 
 __all__ = ["InvalidEvents", "TolerantDecoder"]
@@ -23,6 +23,12 @@ class _PackedEvents(Message, frozen=True, kw_only=True, tag=ResponseType.EVENTS.
     execution_id: str
     batches: list[PackedBatch]
     upto: int
+
+
+class _PackedMany(Message, frozen=True, kw_only=True, tag="event_batches"):
+    """An ``EventBatches`` whose events are still encoded."""
+
+    batches: list[PackedBatch]
 
 
 class InvalidEvents:
@@ -76,6 +82,8 @@ class TolerantDecoder(Decoder[Message]):
             if isinstance(packed, PackedBatch):
                 return _salvaged(packed, self._on_invalid)
             batches = [_salvaged(batch, self._on_invalid) for batch in packed.batches]
+            if isinstance(packed, _PackedMany):
+                return EventBatches(batches=batches)
             return EventsResponse(execution_id=packed.execution_id, batches=batches, upto=packed.upto)
 
 
@@ -93,5 +101,5 @@ def _salvaged(packed: PackedBatch, on_invalid: OnInvalid) -> EventBatch:
     )
 
 
-_decode_packed: Decoder[PackedBatch | _PackedEvents] = Decoder(PackedBatch | _PackedEvents)
+_decode_packed: Decoder[PackedBatch | _PackedMany | _PackedEvents] = Decoder(PackedBatch | _PackedMany | _PackedEvents)
 _decode_event: Decoder[Event] = Decoder(Event)

@@ -10,7 +10,7 @@ from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.compaction import Superseded
 from zmqruntime.messages import Event, EventBatch, LogLine, Message
 
-__all__ = ["Gap", "OpenBatch", "PackedBatch", "Reader", "compact", "empty_batch", "numbers_of", "unpack"]
+__all__ = ["Gap", "OpenBatch", "PackedBatch", "Reader", "compact", "empty_batch", "numbers_of", "pack_many", "unpack"]
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -26,6 +26,12 @@ class PackedBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
     upto: int
     events: list[msgspec.Raw]
     numbers: list[int] = msgspec.field(default_factory=list)
+
+
+class _PackedBatches(Message, frozen=True, kw_only=True, tag="event_batches"):
+    """An ``EventBatches`` whose batches are encoded."""
+
+    batches: list[msgspec.Raw]
 
 
 unpack: Decoder[PackedBatch] = Decoder(PackedBatch)
@@ -64,6 +70,11 @@ class OpenBatch:
 def empty_batch(execution_id: str, count: int) -> EventBatch:
     """Return a batch that tells a new subscriber the number of events."""
     return EventBatch(execution_id=execution_id, after=count, upto=count, events=[])
+
+
+def pack_many(batches: list[msgspec.Raw]) -> bytes:
+    """Return encoded batches of several executions as one message, a single one as it is."""
+    return encode(_PackedBatches(batches=batches)) if len(batches) > 1 else bytes(batches[0])
 
 
 def compact(newest_first: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:

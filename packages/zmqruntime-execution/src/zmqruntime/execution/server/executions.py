@@ -8,7 +8,7 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -46,7 +46,7 @@ class Ledger:
 
     Args:
         store: The database.
-        publish: Sends an encoded batch of an execution to its followers.
+        publish: Sends the encoded batches of a commit to those who follow their executions.
         on_event: Called for each batch with the number of events the execution has now.
         resources: What the server has; see :class:`Admission`.
     """
@@ -54,7 +54,7 @@ class Ledger:
     def __init__(
         self,
         store: Store,
-        publish: Callable[[str, bytes], None],
+        publish: Callable[[Iterable[tuple[str, bytes]]], None],
         on_event: Callable[[str, int], None],
         resources: dict[str, float] | None = None,
     ) -> None:
@@ -83,6 +83,18 @@ class Ledger:
         """Return an execution, open or ended, or None."""
         unwritten = self.active.get(execution_id) or self._just_ended.get(execution_id)
         return unwritten or self._store.find(execution_id)
+
+    def find_many(self, execution_ids: Iterable[str]) -> dict[str, Record]:
+        """Return those executions that are known, open or ended, by their ids."""
+        found: dict[str, Record] = {}
+        others: list[str] = []
+        for execution_id in execution_ids:
+            record = self.active.get(execution_id) or self._just_ended.get(execution_id)
+            if record is None:
+                others.append(execution_id)
+            else:
+                found[execution_id] = record
+        return found | self._store.find_many(others) if others else found
 
     def in_full(self, execution_id: str) -> Record | None:
         """Return an execution with its traceback and result, unless the result is large."""
@@ -142,6 +154,10 @@ class Ledger:
         """Return what a worker needs to run it: the request and the checkpoints of an interrupted run."""
         return self._store.request_of(record), self._store.checkpoints_of(record)
 
+    def requests_of(self, records: Sequence[Record]) -> dict[str, PackedExecuteRequest | StoreError]:
+        """Return the requests of several executions by their ids; an error for one that cannot be read."""
+        return self._store.requests_of(records)
+
     # --- changing ------------------------------------------------------------------------------------------------
 
     def take_over(self) -> list[Record]:
@@ -154,9 +170,17 @@ class Ledger:
         self.admission.dependencies.forget_unneeded()
         return records
 
-    def accept(self, request: ExecuteRequest) -> AcceptedResponse:
-        """Queue a request, unless its id is already known."""
-        record = self.find(request.submission_id)
+    def accept(self, request: ExecuteRequest, known: Mapping[str, Record] | None = None) -> AcceptedResponse:
+        """Queue a request, unless its id is already known.
+
+        Args:
+            request: The submission.
+            known: What :meth:`find_many` has returned for it in this turn, if it was asked.
+        """
+        execution_id = request.submission_id
+        if known is None:
+            known = self.find_many([execution_id])
+        record = self.active.get(execution_id) or known.get(execution_id)
         duplicate = record is not None
         if record is not None and record.execution_id in self._new:  # as much a promise as the first reply
             self._store.update(record)
@@ -170,15 +194,22 @@ class Ledger:
             self._tell_state(record)
         return AcceptedResponse(execution_id=record.execution_id, duplicate=duplicate, status=record.status)
 
-    def find_conflict(self, requests: list[ExecuteRequest]) -> str | None:
-        """Return the id of a request that was submitted before, or is included twice, with other content; else None."""
-        seen: dict[str, bytes] = {}
+    def find_conflict(self, requests: list[ExecuteRequest], known: Mapping[str, Record]) -> str | None:
+        """Return the id of a request that was submitted before, or is included twice, with other content; else None.
+
+        Args:
+            requests: The submissions.
+            known: Those of them that :meth:`find_many` has found.
+        """
+        first: dict[str, ExecuteRequest] = {}
         for request in requests:
-            execution_id, content = request.submission_id, _content(request)
-            if execution_id not in seen:
-                record = self.find(execution_id)
-                seen[execution_id] = content if record is None else _content(self._store.request_of(record))
-            if seen[execution_id] != content:
+            execution_id = request.submission_id
+            if execution_id not in first:
+                first[execution_id] = request
+                if execution_id not in known:
+                    continue
+                first[execution_id] = self._store.request_of(known[execution_id])
+            if _content(first[execution_id]) != _content(request):
                 return execution_id
         return None
 
@@ -295,9 +326,9 @@ class Ledger:
         actions, self._after_commit = self._after_commit, []
         for _, action in actions:
             action()
-        for record, batch in written:
+        for record, _ in written:
             self._on_event(record.execution_id, record.known_count)
-            self._publish(record.execution_id, batch)
+        self._publish([(record.execution_id, batch) for record, batch in written])
         for record, batch in written:
             self._note_size(record, len(batch))
         self._compact_one()

@@ -21,6 +21,7 @@ from zmqruntime.execution.events.event_batches import empty_batch
 from zmqruntime.execution.events.log_files import log_dir, remove_logs
 from zmqruntime.execution.events.result_files import PIECE_BYTES, read_piece, remove_result, result_dir
 from zmqruntime.execution.lifecycle import has_ended
+from zmqruntime.execution.server.audience import Audience
 from zmqruntime.execution.server.cancels import cancel_many
 from zmqruntime.execution.server.executions import Ledger
 from zmqruntime.execution.server.gates import checked_resources
@@ -42,6 +43,7 @@ from zmqruntime.launch import ServerSpec
 from zmqruntime.lock import FileLock
 from zmqruntime.loop import Timer
 from zmqruntime.messages import (
+    MANY_TOPICS,
     PACKED_EXECUTIONS,
     BatchRequest,
     BatchResponse,
@@ -168,6 +170,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self._next_commit = 0.0
         self._pause: Timer | None = None
         self._endings = 0
+        self._audience = Audience(self.publish)
 
     # --- in the worker -----------------------------------------------------------------------------------
 
@@ -230,10 +233,12 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     def _handle(self, request: Message) -> Message:
         match request:
             case ExecuteRequest():
-                return self._refusal([request]) or self._ledger.accept(request)
+                known = self._ledger.find_many([request.submission_id])
+                return self._refusal([request], known) or self._ledger.accept(request, known)
             case BatchRequest(requests=requests):
-                refusal = self._refusal(requests)
-                return refusal or BatchResponse(accepted=[self._ledger.accept(one) for one in requests])
+                known = self._ledger.find_many(request.submission_id for request in requests)
+                refusal = self._refusal(requests, known)
+                return refusal or BatchResponse(accepted=[self._ledger.accept(one, known) for one in requests])
             case StatusRequest(execution_id=None, limit=limit):
                 return self._report(self._overview(limit), is_brief=True)
             case HistoryRequest(limit=limit, before=before, older_than=older_than):
@@ -242,8 +247,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
                 found = self._ledger.ids_from(prefix, _IDS_SHOWN + 1)
                 return FindResponse(execution_ids=found[:_IDS_SHOWN], more=len(found) > _IDS_SHOWN)
             case PositionsRequest(execution_ids=execution_ids):
-                known = map(self._ledger.find, execution_ids)
-                return PositionsResponse(positions={r.execution_id: r.known_count for r in known if r is not None})
+                found_many = self._ledger.find_many(execution_ids)
+                return PositionsResponse(positions={each: r.known_count for each, r in found_many.items()})
             case CancelManyRequest():
                 return cancel_many(request, self._ledger, self._runner, self.worker_kind)
             case QueueRequest():
@@ -279,10 +284,10 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
                 batches = cast(list[EventBatch], stored)
                 return EventsResponse(execution_id=record.execution_id, batches=batches, upto=upto)
 
-    def _refusal(self, requests: list[ExecuteRequest]) -> ErrorResponse | None:
+    def _refusal(self, requests: list[ExecuteRequest], known: Mapping[str, Record]) -> ErrorResponse | None:
         """Why these are not accepted, or None. Requests that were accepted before and are resent are not refused."""
-        new = [request for request in requests if self._ledger.find(request.submission_id) is None]
-        conflict = self._ledger.find_conflict(requests)
+        new = [request for request in requests if request.submission_id not in known]
+        conflict = self._ledger.find_conflict(requests, known)
         if conflict is not None:
             text = f"submission_id {conflict} was already used for another submission; use a new id for each one"
             return ErrorResponse(code=ErrorCode.CONFLICT, message=text)
@@ -411,9 +416,10 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     def _submit_due(self, request: ExecuteRequest) -> ErrorResponse | None:
         """Accept a submission of a schedule, or return why not."""
         try:
-            refusal = self._refusal([request])
+            known = self._ledger.find_many([request.submission_id])
+            refusal = self._refusal([request], known)
             if refusal is None:
-                self._ledger.accept(request)
+                self._ledger.accept(request, known)
         except StoreError as error:
             return ErrorResponse(code=ErrorCode.STORAGE, message=str(error))
         return refusal
@@ -462,7 +468,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self._log_dir = log_dir(self.config, self.port)
         self._result_dir = result_dir(self.config, self.port)
         with _readable():
-            self._ledger = Ledger(store, self._publish_batch, self._note_events, self.resources)
+            self._ledger = Ledger(store, self._audience.tell, self._note_events, self.resources)
         self._own_environment = self.own_environment()
         self._reserve = DescriptorReserve()
         stack.callback(self._reserve.close)
@@ -615,6 +621,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     def on_subscribed(self, topic: bytes) -> None:
         """Send a new subscriber of an execution its event count, so that it can request missing events."""
+        if topic.startswith(MANY_TOPICS):
+            return
         try:
             record = self._ledger.find(topic.decode(errors="replace"))
         except StoreError as error:  # requests for this execution report it
@@ -622,6 +630,10 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             return
         if record is not None:
             self.publish(topic, empty_batch(record.execution_id, record.known_count))
+
+    def on_topic(self, topic: bytes, is_subscribed: bool) -> None:
+        """Note which executions are followed."""
+        self._audience.note(topic, is_subscribed)
 
     def event_positions(self) -> dict[str, int]:
         """Return the event counts that changed since the last heartbeat but one."""
@@ -632,9 +644,6 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     def _note_events(self, execution_id: str, count: int) -> None:
         if self.has_listeners:
             self._changed[0][execution_id] = count
-
-    def _publish_batch(self, execution_id: str, batch: bytes) -> None:
-        self.publish(execution_id.encode(), batch)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +57,7 @@ _REMEDY = (
 )
 
 _Statement = tuple[str, tuple[object, ...]]
+_Statements = tuple[str, list[tuple[object, ...]]]
 
 
 class StoreError(Exception):
@@ -97,6 +98,11 @@ def _with_crc(number: int, *values: object) -> tuple[object, ...]:
 
 def _mismatch(crc: object, *values: object) -> str | None:
     return None if is_intact(crc, *values) else "it does not match its checksum"
+
+
+def _as_json(values: Sequence[str] | Sequence[int]) -> str:
+    """Return values for ``json_each``, so that one prepared statement takes any number of them."""
+    return msgspec.json.encode(values).decode()
 
 
 def _packed(request: ExecuteRequest) -> PackedExecuteRequest:
@@ -349,36 +355,40 @@ class Store:
         self._unwritten_bytes = 0
         return written
 
-    def _statements(self) -> tuple[list[_Statement], list[Written]]:
+    def _statements(self) -> tuple[list[_Statements], list[Written]]:
         """Encode all pending writes, so that within the transaction only the database itself can fail."""
-        statements: list[_Statement] = []
+        rows: dict[str, list[tuple[object, ...]]] = {}
         written: list[Written] = []
+
+        def add(statement: str, values: tuple[object, ...]) -> None:
+            rows.setdefault(statement, []).append(values)
+
         for change in self._changes.values():
             record = change.record
             if change.request is None:
-                statements.append((UPDATE, record.changed_row()))
+                add(UPDATE, record.changed_row())
             else:
-                statements.append((INSERT, record.new_row()))
-                statements.append((_SUBMISSION, _with_crc(record.number, encode(change.request.payload))))
+                add(INSERT, record.new_row())
+                add(_SUBMISSION, _with_crc(record.number, encode(change.request.payload)))
             if record.has_new_outcome:
-                statements.append((_OUTCOME, _with_crc(record.number, record.traceback, record.result)))
+                add(_OUTCOME, _with_crc(record.number, record.traceback, record.result))
             for open_batch in change.batches:
                 batch = open_batch.pack(record.execution_id)
-                statements.append((_INSERT_BATCH, (record.number, open_batch.upto, batch)))
+                add(_INSERT_BATCH, (record.number, open_batch.upto, batch))
                 written.append(Written(record, batch))
-        return statements + self._writes, written
+        return [*rows.items(), *((statement, [values]) for statement, values in self._writes)], written
 
-    def _write(self, statements: list[_Statement]) -> None:
+    def _write(self, statements: list[_Statements]) -> None:
         run = self._connection.execute
         if self._durable is not self._syncs:
             run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             self._syncs = self._durable
         run("BEGIN IMMEDIATE")
         self._environments.write()
-        for statement, values in statements:
-            run(statement, values)
+        for statement, rows in statements:
+            self._connection.executemany(statement, rows)
         run("COMMIT")
-        self._shorten_log(len(statements))
+        self._shorten_log(sum(len(rows) for _, rows in statements))
 
     def _write_error(self, error: Exception) -> StoreError:
         """Return the error of a failed commit; of a damaged file, the next server has to know before it starts."""
@@ -429,6 +439,21 @@ class Store:
                 raise StoreError(f"the index of {self.path} is damaged: it returned another execution; {_REMEDY}")
             return found
         return None
+
+    def find_many(self, execution_ids: list[str]) -> dict[str, Record]:
+        """Return the executions with these ids, as far as they exist, by their ids."""
+        if len(execution_ids) == 1:
+            record = self.find(execution_ids[0])
+            return {} if record is None else {record.execution_id: record}
+        found: dict[str, Record] = {}
+        asked = set(execution_ids)
+        for entry in self._rows("WHERE execution_id IN (SELECT value FROM json_each(?))", (_as_json(execution_ids),)):
+            if isinstance(entry, DamagedRowError):
+                raise StoreError(f"{entry} in {self.path}; {_REMEDY}")
+            if entry.execution_id not in asked:
+                raise StoreError(f"the index of {self.path} is damaged: it returned another execution; {_REMEDY}")
+            found[entry.execution_id] = entry
+        return found
 
     def add_outcome(self, record: Record) -> None:
         """Read traceback and result into the record, unless they are already there or the result is too large."""
@@ -516,10 +541,34 @@ class Store:
 
     def request_of(self, record: Record) -> PackedExecuteRequest:
         """Return the submission of an execution."""
-        change = self._changes.get(record.execution_id)
-        if change is not None and change.request is not None:
-            return _packed(change.request)
-        row = self._one("SELECT payload, crc FROM submissions WHERE number = ?", (record.number,))
+        found = self.requests_of([record])[record.execution_id]
+        if isinstance(found, StoreError):
+            raise found
+        return found
+
+    def requests_of(self, records: Sequence[Record]) -> dict[str, PackedExecuteRequest | StoreError]:
+        """Return the submissions of executions by their ids; an error in place of one that cannot be read."""
+        found: dict[str, PackedExecuteRequest | StoreError] = {}
+        stored: list[Record] = []
+        for record in records:
+            change = self._changes.get(record.execution_id)
+            if change is not None and change.request is not None:
+                found[record.execution_id] = _packed(change.request)
+            else:
+                stored.append(record)
+        if stored:
+            query = "SELECT number, payload, crc FROM submissions WHERE number IN (SELECT value FROM json_each(?))"
+            numbers = _as_json([record.number for record in stored])
+            with self._reading():
+                rows = {row[0]: row[1:] for row in self._connection.execute(query, (numbers,))}
+        for record in stored:
+            try:
+                found[record.execution_id] = self._request_in(record, rows.get(record.number))
+            except StoreError as error:
+                found[record.execution_id] = error
+        return found
+
+    def _request_in(self, record: Record, row: tuple[Any, ...] | None) -> PackedExecuteRequest:
         if row is None:
             raise StoreError(f"the payload of execution {record.execution_id} is missing in {self.path}; {_REMEDY}")
         payload, crc = row
