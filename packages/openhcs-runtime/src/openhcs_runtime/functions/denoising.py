@@ -6,6 +6,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.restoration import denoise_nl_means
 
+from openhcs_runtime.functions.medians import disk_median
+from openhcs_runtime.functions.total_variation import least_variation
 from openhcs_runtime.pipeline.decorators import Stack, per_plane
 
 _BEND = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
@@ -23,7 +25,7 @@ def denoise_median(plane: Stack, *, radius_px: int = 1) -> Stack:
 
     Tukey, Exploratory Data Analysis, 1977.
     """
-    return np.asarray(ndimage.median_filter(plane, footprint=_disk(radius_px), mode="nearest"))
+    return disk_median(plane, radius_px)
 
 
 @per_plane
@@ -60,19 +62,12 @@ def denoise_total_variation(plane: Stack, *, weight: float = 0.1) -> Stack:
         plane: The plane (Y, X).
         weight: Weight of smoothness relative to similarity, for an image from 0 to 1; the plane is scaled accordingly.
     """
-    from skimage.restoration import denoise_tv_chambolle  # noqa: PLC0415  loads half of scipy, slowly
-
     image = plane.astype(np.float32)
     low, high = float(image.min()), float(image.max())
     if low == high:
         return image
-    smooth = denoise_tv_chambolle((image - low) / (high - low), weight=weight)
+    smooth = least_variation((image - low) / (high - low), weight)
     return np.asarray(smooth * (high - low) + low, dtype=np.float32)
-
-
-def _disk(radius_px: int) -> Stack:
-    y, x = np.ogrid[-radius_px : radius_px + 1, -radius_px : radius_px + 1]
-    return np.asarray(y**2 + x**2 <= radius_px**2)
 
 
 def _noise(image: Stack) -> float:
