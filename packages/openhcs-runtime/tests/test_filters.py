@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
+from skimage import morphology, segmentation
 from skimage.restoration import denoise_tv_chambolle
 
 from openhcs_runtime.functions import denoise_median
+from openhcs_runtime.functions.features import reconstruction, spots
+from openhcs_runtime.functions.features.laplacian import laplacian_of_gaussian
+from openhcs_runtime.functions.features.regions import Segments
 from openhcs_runtime.functions.medians import disk_median
 from openhcs_runtime.functions.total_variation import least_variation
 from openhcs_runtime.pipeline.decorators import Stack
@@ -72,6 +76,63 @@ def test_less_variation_is_that_of_scikit_image(shape: tuple[int, int], weight: 
 def test_less_variation_needs_less_memory_than_scikit_image() -> None:
     image = RNG.random((500, 400), dtype=np.float32)
     assert peak_of(least_variation, image, 0.1) < 0.7 * peak_of(denoise_tv_chambolle, image, weight=0.1)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (64, 700)])
+@pytest.mark.parametrize("sigma", [0.7, 1.77, 6.3])
+def test_the_laplacian_is_that_of_scipy(shape: tuple[int, int], sigma: float) -> None:
+    image = RNG.normal(size=shape)
+    expected = ndimage.gaussian_laplace(image, sigma, mode="nearest")
+    np.testing.assert_array_equal(laplacian_of_gaussian(image, sigma), expected)
+
+
+@pytest.mark.parametrize("count", [0, 40, 600])
+def test_pixels_of_spots_that_overlap_have_the_number_of_the_nearest(count: int) -> None:
+    shape = (200, 240)
+    rows, cols = np.divmod(np.sort(RNG.choice(200 * 240, count, replace=False)), 240)
+    seeds = np.zeros(shape, np.int32)
+    seeds[rows, cols] = np.arange(1, count + 1)
+    for radius in (1.0, 3.5):
+        expected = segmentation.expand_labels(seeds, radius)
+        np.testing.assert_array_equal(spots.pixels_of(shape, rows, cols, radius), expected)
+
+
+@pytest.mark.parametrize("radius", [1, 2, 5, 10])
+def test_an_opening_with_a_disk_is_that_of_scipy(radius: int) -> None:
+    for shape in ((11, 9), (70, 60)):
+        image = RNG.normal(size=shape)
+        expected = ndimage.grey_opening(image, footprint=morphology.disk(radius, dtype=bool))
+        np.testing.assert_array_equal(reconstruction.opened(image, radius), expected)
+
+
+def test_a_disk_larger_than_the_image_leaves_its_lowest_value() -> None:
+    image = np.array([[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(reconstruction.opened(image, 10), np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("most", [1024, 16])
+def test_reconstructions_are_those_of_scikit_image(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconstruction, "_MOST_STEPS", most)
+    cross = morphology.disk(1, dtype=bool)
+    for image in (RNG.random((33, 41)), ndimage.gaussian_filter(RNG.normal(size=(60, 50)), 2).clip(0)):
+        eroded = expected = image
+        for found in reconstruction.reconstructions(image, 8):
+            eroded = morphology.erosion(eroded, cross)
+            expected = morphology.reconstruction(eroded, expected, footprint=cross)
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_values_of_objects_are_summed_and_sorted_like_by_numpy() -> None:
+    owner = np.repeat(np.arange(7), [3, 0, 50, 1, 0, 900, 0])
+    segments, values = Segments.of(owner, 7), RNG.integers(0, 60, len(owner)).astype(float)
+    np.testing.assert_array_equal(segments.sums(values), np.bincount(owner, weights=values, minlength=7))
+    np.testing.assert_array_equal(segments.sums(values > 30), np.bincount(owner, weights=values > 30, minlength=7))
+    order = np.lexsort((values, owner))
+    np.testing.assert_array_equal(segments.order_of(values), order)
+    np.testing.assert_array_equal(segments.ordered(values), values[order])
+    none = Segments.of(owner[:0], 2)
+    np.testing.assert_array_equal(none.sums(values[:0]), [0, 0])
+    assert np.isnan(none.highest(values[:0])).all()
 
 
 def peak_of(function: Any, *arguments: Any, **options: Any) -> int:

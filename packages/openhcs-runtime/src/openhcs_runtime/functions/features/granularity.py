@@ -8,6 +8,7 @@ pixels), where a pixel of the image is not finite, because it affects its surrou
 with a brightness of 0.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from openhcs_runtime.functions.features.arguments import number_problems, refuse, whole_problems
+from openhcs_runtime.functions.features.reconstruction import opened, reconstructions
 from openhcs_runtime.functions.features.regions import Columns, Floats, Regions, divided
 
 if TYPE_CHECKING:
@@ -68,37 +70,39 @@ class Granularity:
 
     def __call__(self, plane: NDArray[Any]) -> Columns:
         """Return the granularity of each object in an image (Y, X)."""
-        spectrum = self._spectrum(plane.astype(np.float64))
+        spectrum = self._spectrum(plane)
         return {f"granularity_{step}_percent": part for step, part in enumerate(spectrum.T, start=1)}
 
-    def _spectrum(self, image: Floats) -> Floats:
+    def _spectrum(self, image: NDArray[Any]) -> Floats:
         """Return the percentages, (n, steps)."""
         steps = self._settings.steps
         if self._means is None or not np.isfinite(image).all():
             return np.full((len(self._regions), steps), np.nan)
         start = self._regions.segments.means(self._regions.values(image))
         pixels = self._without_background(self._reduced(image))
-        layers = [layer.ravel() for layer in _reconstructions(pixels, steps)]
-        means = np.column_stack([start, self._means @ np.column_stack(layers)])
+        means = np.column_stack([start, *(self._means @ layer.ravel() for layer in reconstructions(pixels, steps))])
         return divided(-100 * np.diff(means, axis=1), np.broadcast_to(_positive(start), (steps, len(start))).T)
 
-    def _reduced(self, image: Floats) -> Floats:
-        if self._shape == image.shape:
-            return image
-        return _sampled(image, np.indices(self._shape) / self._settings.subsampling)
+    def _reduced(self, plane: NDArray[Any]) -> Floats:
+        return _every(plane, self._settings.subsampling, self._shape).astype(np.float64)
 
     def _without_background(self, pixels: Floats) -> Floats:
-        from skimage.morphology import disk  # noqa: PLC0415  loads slowly
-
-        factor = self._settings.background_subsampling
-        radius = disk(self._settings.background_radius_px, dtype=bool)
+        factor, radius = self._settings.background_subsampling, self._settings.background_radius_px
         if factor >= 1:
-            return np.maximum(pixels - _opened(pixels, radius), 0)
+            return np.maximum(pixels - opened(pixels, radius), 0)
         small = [size * factor for size in pixels.shape]
-        coarse = _sampled(pixels, np.mgrid[tuple(slice(0, size) for size in small)] / factor)
+        coarse = _every(pixels, factor, tuple(math.ceil(size) for size in small))
         scale = [(few - 1) / (many - 1) for few, many in zip(small, pixels.shape, strict=True)]
         places = np.indices(pixels.shape) * np.reshape(scale, (2, 1, 1))
-        return np.maximum(pixels - _sampled(_opened(coarse, radius), places), 0)
+        return np.maximum(pixels - _sampled(opened(coarse, radius), places), 0)
+
+
+def _every(image: NDArray[Any], factor: float, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return every n-th pixel for a factor of 1 / n, and values between pixels for others, (shape)."""
+    step = 1 / factor if factor < 1 else 1
+    if step == int(step):
+        return image[:: int(step), :: int(step)][: shape[0], : shape[1]]
+    return _sampled(image.astype(np.float64), np.indices(shape) / factor)
 
 
 def _positive(start: Floats) -> Floats:
@@ -108,35 +112,6 @@ def _positive(start: Floats) -> Floats:
 def _sampled(image: Floats, places: NDArray[Any]) -> Floats:
     found: Floats = ndimage.map_coordinates(image, places, order=1)
     return found
-
-
-def _opened(image: Floats, footprint: NDArray[np.bool_]) -> Floats:
-    eroded = ndimage.grey_erosion(image, footprint=footprint)
-    opened: Floats = ndimage.grey_dilation(eroded, footprint=footprint)
-    return opened
-
-
-def _reconstructions(pixels: Floats, steps: int) -> list[Floats]:
-    """Return the image after each step: eroded once more by a cross, and reconstructed."""
-    from skimage.morphology import disk, reconstruction  # noqa: PLC0415  loads slowly
-
-    cross = disk(1, dtype=bool)
-    layers, eroded, last = [], pixels, pixels
-    for _ in range(steps):
-        eroded = _eroded(eroded)
-        # under the last layer the result is the same, and it has fewer values
-        last = np.asarray(reconstruction(eroded, last, footprint=cross))
-        layers.append(last)
-    return layers
-
-
-def _eroded(image: Floats) -> Floats:
-    """Return the smallest value of each pixel and its four neighbours within the image."""
-    lowest = image.copy()
-    for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-        np.minimum(lowest[one], image[other], out=lowest[one])
-        np.minimum(lowest[other], image[one], out=lowest[other])
-    return lowest
 
 
 def _mean_operator(regions: Regions, shape: tuple[int, ...]) -> "csr_array":
@@ -153,11 +128,13 @@ def _mean_operator(regions: Regions, shape: tuple[int, ...]) -> "csr_array":
     kept = (y <= shape[0] - 1) & (x <= shape[1] - 1)
     y, x, owner = y[kept], x[kept], regions.owner[kept]
     top, left = y.astype(np.int64), x.astype(np.int64)
-    bottom, right = np.minimum(top + 1, shape[0] - 1), np.minimum(left + 1, shape[1] - 1)
+    begins = np.flatnonzero(np.diff(owner, prepend=-1) | np.diff(top, prepend=-1) | np.diff(left, prepend=-1))
     down, over = y - top, x - left
     weights = [(1 - down) * (1 - over), (1 - down) * over, down * (1 - over), down * over]
+    owner, top, left = owner[begins], top[begins], left[begins]
+    bottom, right = np.minimum(top + 1, shape[0] - 1), np.minimum(left + 1, shape[1] - 1)
     places = [row * shape[1] + col for row in (top, bottom) for col in (left, right)]
     share = 1 / regions.areas[owner]
-    entries = np.concatenate([weight * share for weight in weights])
+    entries = np.concatenate([np.add.reduceat(weight, begins) * share if len(begins) else weight for weight in weights])
     where = (np.tile(owner, 4), np.concatenate(places))
     return coo_array((entries, where), shape=(len(regions), shape[0] * shape[1])).tocsr()

@@ -26,11 +26,12 @@ def intensity(regions: Regions, plane: NDArray[Any]) -> Columns:
     known = np.isfinite(values)
     count = len(regions)
     inner = edge & known
+    inside = Segments.of(regions.owner[known], count)
     return {
-        **_basic(Segments.of(regions.owner[known], count), values[known], ""),
+        **_basic(inside, values[known], ""),
         **_basic(Segments.of(regions.owner[inner], count), values[inner], "edge_"),
-        **_quantiles(Segments.of(regions.owner[known], count), values[known]),
-        **_places(Segments.of(regions.owner[known], count), values[known], regions.rows[known], regions.cols[known]),
+        **_quantiles(inside, values[known]),
+        **_places(inside, values[known], regions.rows[known], regions.cols[known]),
     }
 
 
@@ -47,13 +48,13 @@ def _basic(segments: Segments, values: Floats, part: str) -> Columns:
 
 
 def _quantiles(segments: Segments, values: Floats) -> Columns:
-    ordered = values[segments.order_of(values)]
+    ordered = segments.ordered(values)
     median = segments.quantiles(ordered, 0.5)
     distance = np.abs(values - median[segments.owner])
     return {
         "intensity_lower_quartile": segments.quantiles(ordered, 0.25),
         "intensity_median": median,
-        "intensity_mad": segments.quantiles(distance[segments.order_of(distance)], 0.5),
+        "intensity_mad": segments.quantiles(segments.ordered(distance), 0.5),
         "intensity_upper_quartile": segments.quantiles(ordered, 0.75),
     }
 

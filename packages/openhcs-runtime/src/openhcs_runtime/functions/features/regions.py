@@ -36,7 +36,7 @@ class Segments:
 
     def sums(self, values: NDArray[Any]) -> Floats:
         """Return the sum of the values (m,) of each object; 0 without pixels."""
-        return np.bincount(self.owner, weights=values, minlength=len(self.areas)).astype(np.float64, copy=False)
+        return self._reduced(np.add, values, 0.0)
 
     def means(self, values: NDArray[Any]) -> Floats:
         """Return the mean of the values (m,) of each object; NaN without pixels."""
@@ -44,15 +44,30 @@ class Segments:
 
     def highest(self, values: Floats) -> Floats:
         """Return the largest value of each object; NaN without pixels."""
-        return self._reduced(np.maximum, values)
+        return self._reduced(np.maximum, values, np.nan)
 
     def lowest(self, values: Floats) -> Floats:
         """Return the smallest value of each object; NaN without pixels."""
-        return self._reduced(np.minimum, values)
+        return self._reduced(np.minimum, values, np.nan)
 
     def order_of(self, values: Floats) -> Integers:
         """Return the order that sorts the values within each object; equal values keep their order."""
-        return np.lexsort((values, self.owner)).astype(np.int64, copy=False)
+        order = np.empty(len(values), np.int64)
+        for mine in self.slices():
+            order[mine] = values[mine].argsort(kind="stable")
+        return order + self.starts[self.owner]
+
+    def ordered(self, values: Floats) -> Floats:
+        """Return the values (m,), sorted within each object."""
+        found = values.copy()
+        for mine in self.slices():
+            found[mine].sort()
+        return found
+
+    def slices(self) -> list[slice]:
+        """Return where the pixels of each object are."""
+        ends = self.starts + self.areas
+        return [slice(*both) for both in zip(self.starts.tolist(), ends.tolist(), strict=True)]
 
     def quantiles(self, ordered: Floats, fraction: float) -> Floats:
         """Return a quantile of each object, linear between values (type 7 of Hyndman & Fan, 1996).
@@ -78,11 +93,11 @@ class Segments:
         found[owners] = largest[first]
         return found
 
-    def _reduced(self, ufunc: np.ufunc, values: Floats) -> Floats:
+    def _reduced(self, ufunc: np.ufunc, values: NDArray[Any], missing: float) -> Floats:
         some = self.areas > 0
-        found = np.full(len(self.areas), np.nan)
+        found = np.full(len(self.areas), missing)
         if some.any():
-            found[some] = ufunc.reduceat(values, self.starts[some])
+            found[some] = ufunc.reduceat(values, self.starts[some], dtype=np.float64)
         return found
 
 

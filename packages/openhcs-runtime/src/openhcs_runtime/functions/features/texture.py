@@ -60,8 +60,14 @@ def texture(regions: Regions, grey: NDArray[np.uint8], distances_px: tuple[int, 
 
 def grey_levels(plane: NDArray[Any], largest: float) -> NDArray[np.uint8]:
     """Return the grey levels of an image: 0 is 0, ``largest`` is 255; a pixel that is not finite has 0."""
-    scaled = np.rint(np.nan_to_num(plane / largest, nan=0.0, posinf=1.0, neginf=0.0) * (_LEVELS - 1))
-    return np.asarray(np.clip(scaled, 0, _LEVELS - 1).astype(np.uint8))
+    if plane.dtype in (np.uint8, np.uint16):
+        levels = _levels_of(np.arange(int(plane.max(initial=0)) + 1), largest)
+        return np.asarray(levels[plane])
+    return _levels_of(np.nan_to_num(plane / largest, nan=0.0, posinf=1.0, neginf=0.0), 1)
+
+
+def _levels_of(values: NDArray[Any], largest: float) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(np.rint(values / largest * (_LEVELS - 1)), 0, _LEVELS - 1).astype(np.uint8))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,20 +91,19 @@ class _Pairs:
     @classmethod
     def of(cls, regions: Regions, grey: NDArray[np.uint8], down: int, over: int) -> "_Pairs":
         y, x = regions.rows + down, regions.cols + over
-        height, width = grey.shape
-        inside = (y < height) & (x >= 0) & (x < width)
+        inside = np.flatnonzero((y < grey.shape[0]) & (x >= 0) & (x < grey.shape[1]))
         here = regions.flat[inside]
-        there = y[inside] * width + x[inside]
+        there = here + (down * grey.shape[1] + over)
         labels, levels = regions.labels.ravel(), grey.ravel()
-        one, other = levels[here].astype(np.int64), levels[there].astype(np.int64)
+        one, other = levels[here], levels[there]
         kept = (labels[here] == labels[there]) & (one > 0) & (other > 0)
-        low, high = np.minimum(one, other)[kept], np.maximum(one, other)[kept]
-        keys = (regions.owner[inside][kept] * _LEVELS + low) * _LEVELS + high
+        one, other = one[kept], other[kept]
+        keys = (regions.owner[inside[kept]] * _LEVELS + np.minimum(one, other)) * _LEVELS + np.maximum(one, other)
+        if len(regions) * _LEVELS**2 < 2**31:
+            keys = keys.astype(np.int32)  # of which sorting takes half as long
         unique, pairs = np.unique(keys, return_counts=True)
-        own = levels[regions.flat].astype(np.int64)
-        starts = regions.segments.starts
-        highest = np.maximum.reduceat(own, starts) if len(starts) else own
-        rest, high = np.divmod(unique, _LEVELS)
+        rest, high = np.divmod(unique.astype(np.int64), _LEVELS)
+        highest = np.maximum.reduceat(levels[regions.flat], regions.segments.starts).astype(np.int64)
         return cls(len(regions), *np.divmod(rest, _LEVELS), high, pairs, highest)
 
     def parts(self) -> Iterator["_Pairs"]:
