@@ -4,12 +4,11 @@ import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import zmq
 
 from zmqruntime.execution import ExecutionServer
+from zmqruntime.loop import DescriptorPoller
 
 _FILE = "turns.json"
 
@@ -21,22 +20,25 @@ class Turn(msgspec.Struct, frozen=True):
     ran: float
 
 
-class TimedPoller(zmq.Poller):
-    """A poller that records the time between two sleeps."""
+class TimedPoller:
+    """A poller that records the time between two sleeps.
 
-    def __init__(self, replaced: zmq.Poller) -> None:
-        super().__init__()
+    Args:
+        poller: the poller that it stands for.
+    """
+
+    def __init__(self, poller: DescriptorPoller) -> None:
         self.turns: list[Turn] = []
+        self.register, self.unregister = poller.register, poller.unregister
+        self._poller = poller
         self._woke = self._ran = 0.0
-        for source, flags in replaced.sockets:
-            self.register(source, flags)
 
-    def poll(self, timeout: int | None = None) -> list[tuple[Any, int]]:
-        """Poll like the base class."""
+    def poll(self, timeout: int | None = None, /) -> list[tuple[int, int]]:
+        """Poll like the poller that it stands for."""
         if self._woke:
             took, ran = time.perf_counter() - self._woke, time.thread_time() - self._ran
             self.turns.append(Turn(took=took * 1e3, ran=ran * 1e3))
-        ready = super().poll(timeout)
+        ready = self._poller.poll(timeout)
         self._woke, self._ran = time.perf_counter(), time.thread_time()
         return ready
 

@@ -6,8 +6,9 @@ import threading
 import time
 
 import pytest
+import zmq
 
-from zmqruntime.loop import SocketLoop
+from zmqruntime.loop import SocketLoop, send_frames
 
 
 def test_calls_keep_their_order_and_run_on_the_loops_thread() -> None:
@@ -107,3 +108,98 @@ def test_a_plain_socket_that_was_removed_may_be_closed_and_its_number_used_again
     loop.start()
     assert loop.join(10)
     assert len(seen) == 6
+
+
+def test_a_message_after_a_sleep_is_handled_alone_and_all_others_together_in_the_next_turn() -> None:
+    with zmq.Context() as context, context.socket(zmq.PAIR) as ours, context.socket(zmq.PAIR) as theirs:
+        loop = SocketLoop("test")
+        ours.bind("inproc://test")
+        theirs.connect("inproc://test")
+        turns: list[int] = []
+
+        def read() -> None:
+            turns.append(sum(1 for _ in loop.receive(ours)))
+            if sum(turns) == 101:
+                loop.stop()
+
+        loop.add_reader(ours, read)
+
+        def send() -> None:
+            for _ in range(101):
+                theirs.send(b"x")
+
+        loop.call_soon(send)
+        loop.run()
+        assert turns in ([1, 100], [101])  # in one turn if the loop noticed them before it slept
+
+
+def test_a_message_that_arrives_while_its_socket_is_used_is_not_left_behind() -> None:
+    """libzmq signals it only once, and whatever uses the socket takes that signal away."""
+    with zmq.Context() as context, context.socket(zmq.PAIR) as ours, context.socket(zmq.PAIR) as theirs:
+        ours.bind("inproc://test")
+        theirs.connect("inproc://test")
+        loop = SocketLoop("test")
+
+        def read() -> None:
+            for frames in loop.receive(ours):
+                send_frames(ours, frames)
+                ours.get(zmq.EVENTS)
+
+        loop.add_reader(ours, read)
+        loop.start()
+        theirs.rcvtimeo = 20_000
+        for number in range(2000):
+            theirs.send(b"%d" % number)
+            theirs.send_multipart([b"more", b"%d" % number])
+            assert theirs.recv_multipart() == [b"%d" % number]
+            assert theirs.recv_multipart() == [b"more", b"%d" % number]
+        loop.stop()
+        assert loop.join(10)
+
+
+def test_a_message_from_before_the_loop_ran_is_handled() -> None:
+    with zmq.Context() as context, context.socket(zmq.PAIR) as ours, context.socket(zmq.PAIR) as theirs:
+        ours.bind("inproc://test")
+        theirs.connect("inproc://test")
+        theirs.send(b"early")
+        assert ours.poll(10_000)  # takes the signal
+        loop = SocketLoop("test")
+        got: list[list[bytes]] = []
+
+        def read() -> None:
+            got.extend(loop.receive(ours))
+            loop.stop()
+
+        loop.add_reader(ours, read)
+        loop.run()
+        assert got == [[b"early"]]
+
+
+def test_a_call_from_before_a_message_was_caused_runs_before_the_message_is_handled() -> None:
+    """A thread registers something, then sends what is answered: the answer finds it."""
+    with zmq.Context() as context, context.socket(zmq.PAIR) as ours, context.socket(zmq.PAIR) as theirs:
+        ours.bind("inproc://test")
+        theirs.connect("inproc://test")
+        loop = SocketLoop("test")
+        known: list[bytes] = []
+        found: list[list[bytes]] = []
+
+        def register_and_send() -> None:
+            loop.call_soon(lambda: known.append(b"answer"))
+            theirs.send(b"answer")
+
+        def read() -> None:
+            for frames in loop.receive(ours):
+                if frames == [b"first"]:
+                    thread = threading.Thread(target=register_and_send)
+                    thread.start()
+                    thread.join()
+                else:
+                    found.append(list(known))
+                    loop.stop()
+
+        theirs.send(b"first")
+        assert ours.poll(10_000)  # the loop begins with a message, and takes all that there are
+        loop.add_reader(ours, read)
+        loop.run()
+    assert found == [[b"answer"]]

@@ -11,7 +11,7 @@ import zmq
 
 from zmqruntime.base_messages import Message
 from zmqruntime.exceptions import MessageError, ServerLostError
-from zmqruntime.loop import SocketLoop, receive_ready
+from zmqruntime.loop import SocketLoop, receive_ready, send_frames
 from zmqruntime.refusals import HANDSHAKE_FAILURES
 
 __all__ = ["ControlChannel"]
@@ -88,6 +88,11 @@ class ControlChannel:
             self._outbox.append(key)
             self._flush()
 
+    def keep(self, key: bytes, future: "concurrent.futures.Future[Message]") -> None:
+        """Wait for the end of the server, which fails a request that was sent another way and will not be answered."""
+        if not future.cancelled():
+            self._waiting[key] = _Waiting(b"", future, may_repeat=False, link=self._link)
+
     def forget(self, key: bytes) -> None:
         """Stop waiting for a reply."""
         self._waiting.pop(key, None)
@@ -138,7 +143,7 @@ class ControlChannel:
             waiting = self._waiting.get(key)
             if waiting is not None:
                 try:
-                    self._socket.send_multipart([key, b"", waiting.data], zmq.NOBLOCK)
+                    send_frames(self._socket, [key, b"", waiting.data])
                 except zmq.Again:
                     self._loop.add_writer(self._socket, self._flush)
                     return
@@ -147,7 +152,7 @@ class ControlChannel:
         self._loop.remove_writer(self._socket)
 
     def _on_readable(self) -> None:
-        for frames in receive_ready(self._socket):
+        for frames in self._loop.receive(self._socket):
             waiting = self._waiting.pop(frames[0], None)
             if waiting is None or len(frames) != 3:
                 continue

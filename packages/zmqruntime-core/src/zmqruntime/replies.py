@@ -8,7 +8,7 @@ import zmq
 
 from zmqruntime.base_messages import ErrorCode, ErrorResponse, Message
 from zmqruntime.codec import encode
-from zmqruntime.loop import SocketLoop
+from zmqruntime.loop import SocketLoop, send_frames
 
 __all__ = ["ReplyBook"]
 
@@ -93,7 +93,7 @@ class ReplyBook:
     def _write(self, frames: list[bytes]) -> bool:
         """Send a reply; return False if it has to be retried, True if it was sent or its client is gone."""
         try:
-            self._socket.send_multipart(frames, zmq.NOBLOCK, copy=True)
+            send_frames(self._socket, frames)
         except zmq.Again:
             return False
         except zmq.ZMQError as error:

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -33,7 +34,7 @@ from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.exceptions import ClosedError, ConfigurationError, MessageError, PortInUseError, ZMQRuntimeError
 from zmqruntime.gate import Gate
 from zmqruntime.identity import ProcessIdentity, describe_port_holder
-from zmqruntime.loop import SocketLoop, Timer, is_ctrl_c, receive_ready
+from zmqruntime.loop import SocketLoop, Timer, is_ctrl_c, receive_ready, send_frames
 from zmqruntime.replies import ReplyBook
 from zmqruntime.security import ClientCheck, KeyPair, KeyStore
 from zmqruntime.server_code import code_of, default_port_of, target_of
@@ -165,7 +166,7 @@ class ZMQServer:
         """Return the reply to ``request``. Runs on the loop's thread and must not block."""
         match request:
             case PingRequest():
-                return self._pong()
+                return self._pong
             case ShutdownRequest():
                 self._stop_by_order()
                 return OkResponse(message=f"the server on port {self.port} is shutting down")
@@ -219,7 +220,7 @@ class ZMQServer:
         if len(data) > self.config.max_message_bytes:
             _log.error("an event of %d bytes was not published: it is larger than clients accept", len(data))
             return
-        self.data_socket.send_multipart([topic, data], zmq.NOBLOCK)
+        send_frames(self.data_socket, [topic, data])
 
     def _encode_event(self, event: Message) -> bytes:
         check_message(event)
@@ -369,7 +370,7 @@ class ZMQServer:
 
     def _on_control_readable(self) -> None:
         size, ends_at = 0, time.monotonic() + _REQUEST_SECONDS_PER_TURN
-        for frames in receive_ready(self.control_socket):
+        for frames in self.loop.receive(self.control_socket):
             # A plain REQ peer sends [identity, empty, message]; everything up to the empty frame routes back to it.
             if b"" not in frames[1:]:
                 continue
@@ -441,6 +442,7 @@ class ZMQServer:
         self.publish(HEARTBEAT_TOPIC, heartbeat)
         self._heartbeat = self.loop.call_later(interval, self._send_heartbeat)
 
+    @functools.cached_property
     def _pong(self) -> PongResponse:
         return PongResponse(
             instance_id=self.instance_id,

@@ -9,7 +9,7 @@ import zmq
 
 from zmqruntime.base_messages import HEARTBEAT_TOPIC, Heartbeat, Message
 from zmqruntime.exceptions import MessageError
-from zmqruntime.loop import SocketLoop, receive_ready
+from zmqruntime.loop import SocketLoop
 
 __all__ = ["Subscriber", "Subscription"]
 
@@ -75,7 +75,7 @@ class Subscription:
         self._socket.close()
 
     def _on_readable(self) -> None:
-        for frames in receive_ready(self._socket):
+        for frames in self._loop.receive(self._socket):
             try:
                 message = self._decode(frames[-1])
             except MessageError as error:

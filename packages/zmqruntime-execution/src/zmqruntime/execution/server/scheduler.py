@@ -129,8 +129,10 @@ class Runner:
 
     def dispatch(self) -> None:
         """Reserve idle workers for the next executions; they start as soon as that is written to disk."""
-        self._fail_doomed()
         admission, active = self._ledger.admission, self._ledger.active
+        if not len(self._ledger.backlog) and not admission.dependencies.has_doomed:
+            return
+        self._fail_doomed()
         while not self._ledger.paused and (record := admission.next_one(active.__getitem__)) is not None:
             worker = self._pool.idle(self._environment_of(record))
             if worker is None:
