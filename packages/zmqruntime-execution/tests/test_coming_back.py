@@ -408,7 +408,7 @@ def test_random_damage_is_never_a_traceback(tmp_path: Path, seed: int) -> None:
             if record is not None:
                 store.add_outcome(record)
                 store.request_of(record)
-                store.events_after(record.number, 0)
+                store.events_after(record, 0)
         store.prune(100, 1e9, 20)
         store.commit()
     except StoreError as error:
@@ -423,8 +423,8 @@ def test_nothing_is_published_before_it_is_durable(tmp_path: Path) -> None:
     published: list[tuple[int, bool]] = []
 
     def note(batches: object) -> None:
-        (level,) = store._connection.execute("PRAGMA synchronous").fetchone()
-        published.append((level, store._connection.in_transaction))
+        (level,) = store._database.connection.execute("PRAGMA synchronous").fetchone()
+        published.append((level, store._database.connection.in_transaction))
 
     ledger = Ledger(store, note, lambda execution_id, count: None)
     ledger.accept(ExecuteRequest(submission_id="execution"))

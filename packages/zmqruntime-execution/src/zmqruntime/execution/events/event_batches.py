@@ -10,7 +10,18 @@ from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.compaction import Superseded
 from zmqruntime.messages import Event, EventBatch, LogLine, Message
 
-__all__ = ["Gap", "OpenBatch", "PackedBatch", "Reader", "compact", "empty_batch", "numbers_of", "pack_many", "unpack"]
+__all__ = [
+    "Gap",
+    "OpenBatch",
+    "PackedBatch",
+    "Reader",
+    "compact",
+    "empty_batch",
+    "numbers_of",
+    "pack",
+    "pack_many",
+    "unpack",
+]
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -42,8 +53,10 @@ _decode_event: Decoder[Event] = Decoder(Event)
 class OpenBatch:
     """Events of one execution that are not written yet, numbered from ``after`` + 1."""
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, *, is_implied: bool = False) -> None:
         self.after = after
+        self.is_implied = is_implied
+        """Whether it is only published, because what it tells follows from other rows."""
         self.events: list[msgspec.Raw] = []
         self.size = 0
 
@@ -70,6 +83,11 @@ class OpenBatch:
 def empty_batch(execution_id: str, count: int) -> EventBatch:
     """Return a batch that tells a new subscriber the number of events."""
     return EventBatch(execution_id=execution_id, after=count, upto=count, events=[])
+
+
+def pack(execution_id: str, after: int, events: list[bytes]) -> bytes:
+    """Return a batch of encoded events, numbered from ``after`` + 1."""
+    return _pack(execution_id, after, after + len(events), [msgspec.Raw(event) for event in events])
 
 
 def pack_many(batches: list[msgspec.Raw]) -> bytes:

@@ -19,9 +19,9 @@ from zmqruntime.execution.events.event_batches import compact
 from zmqruntime.execution.events.worker_messages import TaskReportsRaw
 from zmqruntime.execution.lifecycle import advance, has_ended
 from zmqruntime.execution.server.admission import Admission
-from zmqruntime.execution.server.damage import whole_batches
 from zmqruntime.execution.server.queue import Backlog
 from zmqruntime.execution.server.store import Record, Store, StoreError
+from zmqruntime.execution.server.stored_events import StoredEvents
 from zmqruntime.messages import AcceptedResponse, ExecuteRequest, ExecutionStatus, PackedExecuteRequest
 
 __all__ = ["Ledger"]
@@ -142,13 +142,13 @@ class Ledger:
         """Return the environment of its processes; None for the server's own."""
         return self._store.environment_of(record)
 
-    def events_after(self, record: Record, after: int) -> list[bytes]:
-        """Return encoded stored batches after an event, as many as fit into one reply."""
-        return whole_batches(record.execution_id, after, self._store.events_after(record.number, after))
+    def events_after(self, record: Record, after: int) -> StoredEvents:
+        """Return the events after an event, as many as fit into one reply, without those of the current turn.
 
-    def stored_event_count(self, record: Record) -> int:
-        """Return the number of stored events, which excludes those of the current turn."""
-        return self._store.event_count(record.number)
+        Those are published once they are written, and a reader whose reply overtakes them must not conclude that they
+        were merged away.
+        """
+        return self._store.events_after(record, after)
 
     def assignment(self, record: Record) -> tuple[PackedExecuteRequest, dict[str, msgspec.Raw]]:
         """Return what a worker needs to run it: the request and the checkpoints of an interrupted run."""
@@ -232,6 +232,7 @@ class Ledger:
             record.attempts += 1
             self._run_began[record.execution_id] = time.monotonic()
         if status is ExecutionStatus.QUEUED:
+            self._store.spell_out_states(record)
             record.ended_at = record.started_at = None
         elif status is not ExecutionStatus.CANCELLING and status is not ExecutionStatus.RUNNING:
             began = self._run_began.pop(record.execution_id, None)
@@ -282,7 +283,6 @@ class Ledger:
     def add_reports(self, record: Record, reports: TaskReportsRaw) -> None:
         """Add progress and log lines of a running task."""
         record.progress_count, record.log_count = reports.progress_count, reports.log_count
-        self._note_unwritten(record)
         self._store.append_events(record, reports.reports)
 
     def keep_checkpoint(self, record: Record, key: str, value: msgspec.Raw) -> None:
@@ -349,13 +349,8 @@ class Ledger:
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _tell_state(self, record: Record) -> None:
-        self._note_unwritten(record)
         self._store.append_state(record)
         self._store.update(record)
-
-    def _note_unwritten(self, record: Record) -> None:
-        if record.written_count is None:
-            record.written_count = record.event_count
 
     def _note_size(self, record: Record, size: int) -> None:
         """Schedule compaction of an open execution's events once they have grown too large."""
@@ -381,10 +376,10 @@ class Ledger:
 
     def _compact(self, record: Record, known: int) -> int:
         """Remove superseded events; return the remaining size in bytes."""
-        size = sum(len(batch) for _, batch in compact(self._store.events_backwards(record.number)))
+        size = sum(len(batch) for _, batch in compact(self._store.events_backwards(record)))
         if size > _WORTH_COMPACTING * known:
             return size
-        self._store.replace_events(record, list(compact(self._store.events_backwards(record.number))))
+        self._store.replace_events(record, list(compact(self._store.events_backwards(record))))
         try:
             self._store.commit()
         except StoreError as error:  # its writes are kept for the next commit

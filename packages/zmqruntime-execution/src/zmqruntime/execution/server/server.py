@@ -276,12 +276,9 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             case SubmissionRequest():
                 return SubmissionResponse(request=self._ledger.assignment(record)[0])
             case EventsRequest(after=after):
-                # Not the record's count: events of this turn are published once they are written, and a reader whose
-                # reply overtakes them must not conclude that they were merged away.
-                upto = self._ledger.stored_event_count(record)
+                found, upto = self._ledger.events_after(record, after)
                 # Batches are sent as they are stored: the server does not look into them, so they cannot break it.
-                stored = [msgspec.Raw(batch) for batch in self._ledger.events_after(record, after)]
-                batches = cast(list[EventBatch], stored)
+                batches = cast(list[EventBatch], [msgspec.Raw(batch) for batch in found])
                 return EventsResponse(execution_id=record.execution_id, batches=batches, upto=upto)
 
     def _refusal(self, requests: list[ExecuteRequest], known: Mapping[str, Record]) -> ErrorResponse | None:
