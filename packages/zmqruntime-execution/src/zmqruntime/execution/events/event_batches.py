@@ -18,7 +18,6 @@ __all__ = [
     "compact",
     "empty_batch",
     "numbers_of",
-    "pack",
     "pack_many",
     "unpack",
 ]
@@ -53,12 +52,17 @@ _decode_event: Decoder[Event] = Decoder(Event)
 class OpenBatch:
     """Events of one execution that are not written yet, numbered from ``after`` + 1."""
 
-    def __init__(self, after: int, *, is_implied: bool = False) -> None:
+    def __init__(self, after: int) -> None:
         self.after = after
-        self.is_implied = is_implied
-        """Whether it is only published, because what it tells follows from other rows."""
         self.events: list[msgspec.Raw] = []
         self.size = 0
+
+    @classmethod
+    def of(cls, packed: PackedBatch) -> "OpenBatch":
+        """Return a batch with the same events."""
+        batch = cls(packed.after)
+        batch.add(packed.events)
+        return batch
 
     @property
     def upto(self) -> int:
@@ -83,11 +87,6 @@ class OpenBatch:
 def empty_batch(execution_id: str, count: int) -> EventBatch:
     """Return a batch that tells a new subscriber the number of events."""
     return EventBatch(execution_id=execution_id, after=count, upto=count, events=[])
-
-
-def pack(execution_id: str, after: int, events: list[bytes]) -> bytes:
-    """Return a batch of encoded events, numbered from ``after`` + 1."""
-    return _pack(execution_id, after, after + len(events), [msgspec.Raw(event) for event in events])
 
 
 def pack_many(batches: list[msgspec.Raw]) -> bytes:

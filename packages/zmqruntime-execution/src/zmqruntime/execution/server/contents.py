@@ -29,8 +29,10 @@ class Contents:
 
     def requests_of(self, records: Sequence[Record]) -> dict[str, PackedExecuteRequest | StoreError]:
         """Return the submissions of executions by their ids; an error in place of one that cannot be read."""
-        query = "SELECT number, payload, crc FROM submissions WHERE number IN (SELECT value FROM json_each(?))"
-        rows = {row[0]: row[1:] for row in self._database.all(query, as_list([each.number for each in records]))}
+        where = "number IN (SELECT value FROM json_each(?))" if len(records) > 1 else "number = ?"
+        asked: object = as_list([each.number for each in records]) if len(records) > 1 else records[0].number
+        query = f"SELECT number, payload, crc FROM submissions WHERE {where}"
+        rows = {row[0]: row[1:] for row in self._database.all(query, asked)}
         found: dict[str, PackedExecuteRequest | StoreError] = {}
         for record in records:
             try:

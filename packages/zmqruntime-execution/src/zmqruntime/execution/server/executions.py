@@ -30,7 +30,6 @@ _log = logging.getLogger(__name__)
 
 _COMPACT_ABOVE_BYTES = 8 * 1024 * 1024
 _WORTH_COMPACTING = 0.75
-_PRUNE_AT_ONCE = 20
 
 
 class _EventSize:
@@ -293,10 +292,10 @@ class Ledger:
         """Write the server's total uptime."""
         self._store.keep_uptime()
 
-    def prune(self, keep: int, max_age_seconds: float) -> list[str]:
+    def prune(self, keep: int, max_age_seconds: float, at_most: int) -> list[str]:
         """Delete some of the oldest ended executions beyond the limits of number and age; return their ids."""
         self._store.keep_uptime()
-        pruned = self._store.prune(keep, max_age_seconds, _PRUNE_AT_ONCE)
+        pruned = self._store.prune(keep, max_age_seconds, at_most)
         self.admission.dependencies.keep(pruned)
         return pruned
 
@@ -350,7 +349,6 @@ class Ledger:
 
     def _tell_state(self, record: Record) -> None:
         self._store.append_state(record)
-        self._store.update(record)
 
     def _note_size(self, record: Record, size: int) -> None:
         """Schedule compaction of an open execution's events once they have grown too large."""

@@ -6,14 +6,13 @@ until then are stored like all others.
 """
 
 from zmqruntime.codec import encode
-from zmqruntime.execution.events.event_batches import pack
 from zmqruntime.execution.server.record import Record
-from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus, StateChange
+from zmqruntime.messages import Event, EventBatch, ExecutionSnapshot, ExecutionStatus, StateChange
 
-__all__ = ["LAST", "first_states", "last_state", "latest_is_implied", "state_event"]
+__all__ = ["FIRST", "LAST", "batch_of", "latest_is_implied"]
 
-LAST = 3
-"""Number of implied states of an execution that has ended."""
+FIRST, LAST = 2, 3
+"""Its first states are events 1 and 2; the third is its last event."""
 
 _S = ExecutionStatus
 
@@ -33,14 +32,24 @@ def latest_is_implied(record: Record) -> bool:
             return False
 
 
-def state_event(record: Record, place: int, number: int) -> StateChange:
-    """Return the implied state event 1, 2 or 3 of an execution, the last one with the outcome that the record has.
+def batch_of(record: Record, after: int, upto: int) -> bytes:
+    """Return the encoded batch of the implied states ``after`` + 1 to ``upto``: the last one, or some of the first two.
 
     Args:
-        record: The execution, in this state or a later one that implies it.
-        place: Which state.
-        number: Number of the event.
+        record: The execution in the latest of these states, or in a later one that implies them; with its outcome, if
+            the last one is among them.
+        after: How many of its states come before.
+        upto: Place of the last of them.
     """
+    first = record.event_count if upto == LAST else after + 1
+    places = range(after + 1, upto + 1)
+    events: list[Event] = [_state(record, place, first + n) for n, place in enumerate(places)]
+    return encode(
+        EventBatch(execution_id=record.execution_id, after=first - 1, upto=first - 1 + len(events), events=events)
+    )
+
+
+def _state(record: Record, place: int, number: int) -> StateChange:
     if place == LAST:
         snapshot = record.snapshot(event_count=number)
         return StateChange(sequence=place, timestamp=record.ended_at or 0.0, execution=snapshot)
@@ -58,15 +67,3 @@ def state_event(record: Record, place: int, number: int) -> StateChange:
         queue=record.queue,
     )
     return StateChange(sequence=place, timestamp=started_at or record.submitted_at, execution=snapshot)
-
-
-def first_states(record: Record, upto: int = LAST - 1) -> bytes:
-    """Return the batch of its first implied states, except the last: events 1, or 1 and 2, but not after ``upto``."""
-    last = min(record.implied_states, LAST - 1, upto)
-    return pack(record.execution_id, 0, [encode(state_event(record, place, place)) for place in range(1, last + 1)])
-
-
-def last_state(record: Record) -> bytes:
-    """Return the batch of its third and last state."""
-    number = record.event_count
-    return pack(record.execution_id, number - 1, [encode(state_event(record, LAST, number))])

@@ -1,14 +1,15 @@
 """What the next commit of a server will write: changed executions, their events, and other rows."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
 
 from zmqruntime.codec import encode
-from zmqruntime.execution.events.event_batches import OpenBatch
+from zmqruntime.execution.events.event_batches import OpenBatch, unpack
 from zmqruntime.execution.server.damage import crc_of
 from zmqruntime.execution.server.database import Statement
-from zmqruntime.execution.server.implied_states import first_states, latest_is_implied, state_event
+from zmqruntime.execution.server.implied_states import FIRST, LAST, batch_of, latest_is_implied
 from zmqruntime.execution.server.record import Record, Row
 from zmqruntime.messages import ExecuteRequest, StateChange
 
@@ -31,21 +32,33 @@ class Written(NamedTuple):
 class Change:
     """The changes of one execution since the last commit."""
 
+    __slots__ = ("batches", "implied_before", "record", "request")
+
     def __init__(self, record: Record) -> None:
         self.record = record
         self.request: ExecuteRequest | None = None
         """The submission, if the record itself is new."""
         self.batches: list[OpenBatch] = []
+        self.implied_before = record.implied_states
+        """How many of its states are implied on disk."""
 
-    def add_events(self, events: list[msgspec.Raw], *, are_implied: bool = False) -> None:
+    def add_events(self, events: list[msgspec.Raw]) -> None:
         """Add encoded events with the next numbers."""
         for event in events:
-            last = self.batches[-1] if self.batches else None
-            if last is None or last.is_full or last.is_implied is not are_implied:
-                last = OpenBatch(self.record.event_count, is_implied=are_implied)
-                self.batches.append(last)
-            last.add([event])
+            if not self.batches or self.batches[-1].is_full:
+                self.batches.append(OpenBatch(self.record.event_count))
+            self.batches[-1].add([event])
             self.record.event_count += 1
+
+    def packed(self) -> Iterator[tuple[int | None, bytes]]:
+        """Encode the new batches in order, each with the number of its last event, or None if it is not stored."""
+        record = self.record
+        if self.implied_before < (first := min(record.implied_states, FIRST)):
+            yield None, batch_of(record, self.implied_before, first)
+        for batch in self.batches:
+            yield batch.upto, batch.pack(record.execution_id)
+        if self.implied_before < LAST == record.implied_states:
+            yield None, batch_of(record, FIRST, LAST)
 
 
 class Pending:
@@ -92,13 +105,13 @@ class Pending:
         self.is_urgent = self.is_urgent or self.event_bytes > _MOST_UNWRITTEN_BYTES
 
     def add_state(self, record: Record, now: float) -> None:
-        """Add an event with the current state of the record."""
+        """Add an event with the current state of the record, durably."""
+        self.promise()
         record.state_count += 1
         change = self.change(record)
         if latest_is_implied(record):
             record.implied_states += 1
-            event = state_event(record, record.implied_states, record.event_count + 1)
-            change.add_events([msgspec.Raw(encode(event))], are_implied=True)
+            record.event_count += 1
             return
         self.spell_out(record)
         snapshot = record.snapshot(event_count=record.event_count + 1)
@@ -109,12 +122,13 @@ class Pending:
         """Store the state events that its row implies like all others, because they will follow from it no longer."""
         if not record.implied_states:
             return
-        on_disk = min(record.implied_states, record.known_count)
-        if on_disk:
-            self.add(_EVENTS, (record.number, on_disk, first_states(record, on_disk)))
-        for batch in self.change(record).batches:
-            batch.is_implied = False
-        record.implied_states = 0
+        change = self.change(record)
+        before, upto = change.implied_before, record.implied_states
+        if before:
+            self.add(_EVENTS, (record.number, before, batch_of(record, 0, before)))
+        if upto > before:
+            change.batches.insert(0, OpenBatch.of(unpack(batch_of(record, before, upto))))
+        record.implied_states = change.implied_before = 0
 
     def replace_events(self, record: Record, batches: list[tuple[int, bytes]]) -> None:
         """Replace all stored batches by these, each given with the number of its last event."""
@@ -155,11 +169,10 @@ class Pending:
             for statement, values in _rows_of(change):
                 rows.setdefault(statement, []).append(values)
             record = change.record
-            for open_batch in change.batches:
-                batch = open_batch.pack(record.execution_id)
+            for upto, batch in change.packed():
                 written.append(Written(record, batch))
-                if not open_batch.is_implied:
-                    rows.setdefault(_EVENTS, []).append((record.number, open_batch.upto, batch))
+                if upto is not None:
+                    rows.setdefault(_EVENTS, []).append((record.number, upto, batch))
         return [*self._others(), *rows.items()], written
 
     def _others(self) -> list[Statement]:

@@ -3,7 +3,7 @@
 import functools
 import operator
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -45,7 +45,9 @@ _REAL = tuple(
         *("not_before", "run_seconds", "cpu_seconds"),
     )
 )
-_UPDATED = (*_CHANGING, "implied_states", "crc")
+_STATUS, _HELD, _RESUMABLE = _PLACES["status"], _PLACES["held"], _PLACES["resumable"]
+_NAME, _QUEUE, _NEEDS = (_PLACES[name] for name in _LABELS)
+_OF_ENDED = ("ended_at", "ended_order", "ended_uptime")
 _values_of = operator.attrgetter(*_VALUES)
 COLUMNS = ", ".join((*_VALUES, "crc"))
 
@@ -168,25 +170,24 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     def inserted(self) -> tuple[str, Row]:
         """Return the statement that writes it as a new row, and its values."""
         values = self._row()
-        absent = tuple([value is None for value in values])
-        return _insert_without(absent), (*_present(values), row_crc(values))
+        shape = _shape_of(tuple([value is None for value in values]))
+        return shape.insert, (*shape.present(values), row_crc(values))
 
     def updated(self) -> tuple[str, Row]:
         """Return the statement that writes what may have changed, and its values."""
         values = self._row()
-        changing = [*values[len(_FIXED) : len(_FIXED) + len(_CHANGING)], values[-1]]
-        absent = tuple([value is None for value in changing])
-        return _update_without(absent), (*_present(changing), row_crc(values), self.number)
+        shape = _shape_of(tuple([value is None for value in values]))
+        return shape.update, (*shape.changing(values), row_crc(values), self.number)
 
     def _row(self) -> list[object]:
         """Return its values exactly as the database returns them, so that their checksum can be compared."""
         row: list[object] = list(_values_of(self))
-        row[_PLACES["status"]] = self.status.value
-        row[_PLACES["held"]] = int(self.held)
-        row[_PLACES["resumable"]] = int(self.resumable)
-        row[_PLACES["name"]] = self.name or None
-        row[_PLACES["queue"]] = None if self.queue == "default" else self.queue
-        row[_PLACES["needs"]] = None if self.needs is NO_NEEDS else encode(self.needs)
+        row[_STATUS] = self.status.value
+        row[_HELD] = int(self.held)
+        row[_RESUMABLE] = int(self.resumable)
+        row[_NAME] = self.name or None
+        row[_QUEUE] = None if self.queue == "default" else self.queue
+        row[_NEEDS] = None if self.needs is NO_NEEDS else encode(self.needs)
         for place in _REAL:
             value = row[place]
             if type(value) is int:
@@ -194,23 +195,27 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
         return row
 
 
-def _present(values: Sequence[object]) -> list[object]:
-    return [value for value in values if value is not None]
+class _Shape:
+    """The statements for rows in which the same values are None: binding that costs more than all the rest.
+
+    Args:
+        absent: For each value, whether it is None.
+    """
+
+    def __init__(self, absent: tuple[bool, ...]) -> None:
+        names = [name for name, gone in zip(_VALUES, absent, strict=True) if not gone]
+        self.insert = f"INSERT INTO executions ({', '.join(names)}, crc) VALUES ({', '.join('?' * (len(names) + 1))})"
+        self.present = operator.itemgetter(*(_PLACES[name] for name in names))
+        changing = [name for name in (*_CHANGING, "implied_states") if name in names]
+        self.changing = operator.itemgetter(*(_PLACES[name] for name in changing))
+        gone = [name for name in _CHANGING if name not in names]
+        if "ended_order" in gone:  # it is open: these are NULL already, and to set them would visit three indexes
+            gone = [name for name in gone if name not in _OF_ENDED]
+        settings = [f"{name} = ?" for name in (*changing, "crc")] + [f"{name} = NULL" for name in gone]
+        self.update = f"UPDATE executions SET {', '.join(settings)} WHERE number = ?"
 
 
-# Binding None costs sqlite3 more than anything else of a row, so the statements name it where it is.
-
-
-@functools.lru_cache(maxsize=64)
-def _insert_without(absent: tuple[bool, ...]) -> str:
-    names = [name for name, is_absent in zip(_VALUES, absent, strict=True) if not is_absent]
-    return f"INSERT INTO executions ({', '.join(names)}, crc) VALUES ({', '.join('?' * (len(names) + 1))})"
-
-
-@functools.lru_cache(maxsize=64)
-def _update_without(absent: tuple[bool, ...]) -> str:
-    settings = [f"{name} = {'NULL' if gone else '?'}" for name, gone in zip(_UPDATED, (*absent, False), strict=True)]
-    return f"UPDATE executions SET {', '.join(settings)} WHERE number = ?"
+_shape_of = functools.lru_cache(maxsize=64)(_Shape)
 
 
 def read_rows(cursor: sqlite3.Cursor) -> Iterator[Record | DamagedRowError]:

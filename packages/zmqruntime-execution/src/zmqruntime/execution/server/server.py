@@ -28,6 +28,7 @@ from zmqruntime.execution.server.gates import checked_resources
 from zmqruntime.execution.server.hooks import EndHooks, EndNotices
 from zmqruntime.execution.server.named_queues import MOST_QUEUES
 from zmqruntime.execution.server.promises import Promises
+from zmqruntime.execution.server.pruning import Pruning
 from zmqruntime.execution.server.queue import QUEUED_LISTED
 from zmqruntime.execution.server.scheduler import Runner
 from zmqruntime.execution.server.schedules import STATEMENTS, Schedules
@@ -466,6 +467,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self._result_dir = result_dir(self.config, self.port)
         with _readable():
             self._ledger = Ledger(store, self._audience.tell, self._note_events, self.resources)
+        self._pruning = Pruning(self.loop, self._prune)
         self._own_environment = self.own_environment()
         self._reserve = DescriptorReserve()
         stack.callback(self._reserve.close)
@@ -494,7 +496,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         stack.callback(self._commit_last)
         stack.callback(self._runner.close)
         self.loop.call_soon(pool.fill)
-        self.loop.call_soon(self._prune)
+        self._pruning.begin()
         self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
 
     def _claim_folder(self, folder: Path) -> FileLock:
@@ -535,28 +537,28 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             sys_path=sys.path,
         )
 
-    def _prune(self) -> None:
-        """Delete old executions, a few in each turn."""
+    def _prune(self, at_most: int) -> int:
+        """Delete some of the oldest executions with their files; return how many."""
         try:
-            pruned = self._ledger.prune(self.keep_history, self.keep_history_seconds)
+            pruned = self._ledger.prune(self.keep_history, self.keep_history_seconds, at_most)
         except StoreError as error:
             _log.error("%s", error)
-            return
+            return 0
         for execution_id in pruned:
             remove_logs(self._log_dir / f"{execution_id}.log")
             remove_result(self._result_dir / f"{execution_id}.result")
-        if pruned:
-            self.loop.call_soon(self._prune)
+        return len(pruned)
 
     def _prune_in_time(self) -> None:
-        self._prune()
+        self._pruning.begin()
         self._ledger.admission.rates.sweep()
         self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
 
     def _on_ended(self) -> None:
         self._endings += 1
+        self._pruning.note_end()
         if self._endings % _PRUNE_EVERY == 0:
-            self._prune()
+            self._pruning.begin()
 
     # --- turn ----------------------------------------------------------------------------------------------------
 

@@ -107,7 +107,7 @@ class Store:
         self._history.note_end(record)
 
     def append_state(self, record: Record) -> None:
-        """Append an event with the current state of the record."""
+        """Write the current state of a record, and append an event with it; durable with the next commit."""
         self._pending.add_state(record, time.time())
 
     def spell_out_states(self, record: Record) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from zmqruntime.execution.server.damage import whole_batches
 from zmqruntime.execution.server.database import Database, StoreError
-from zmqruntime.execution.server.implied_states import LAST, first_states, last_state
+from zmqruntime.execution.server.implied_states import FIRST, LAST, batch_of
 from zmqruntime.execution.server.record import Record
 
 __all__ = ["EVENTS_AFTER", "StoredEvents", "backwards", "events_after", "with_implied"]
@@ -45,9 +45,9 @@ def with_implied(
     record: Record, after: int, rows: _Rows, add_outcome: Callable[[Record], None]
 ) -> Iterator[tuple[int, bytes | None]]:
     """Put the implied states where they belong among the rows of ``EVENTS_AFTER``; None for one that cannot be read."""
-    first = min(record.implied_states, LAST - 1)
+    first = min(record.implied_states, FIRST)
     if after < first:
-        yield first, first_states(record)
+        yield first, batch_of(record, 0, first)
     yield from rows
     if record.implied_states == LAST and after < record.event_count:
         try:
@@ -55,7 +55,7 @@ def with_implied(
         except StoreError:
             yield record.event_count, None
         else:
-            yield record.event_count, last_state(record)
+            yield record.event_count, batch_of(record, FIRST, LAST)
 
 
 def _up_to_size(batches: Iterable[tuple[int, bytes | None]]) -> Iterator[tuple[int, bytes | None]]:
