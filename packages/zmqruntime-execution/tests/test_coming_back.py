@@ -430,6 +430,7 @@ def test_nothing_is_published_before_it_is_durable(tmp_path: Path) -> None:
     ledger.accept(ExecuteRequest(submission_id="execution"))
     record = ledger.active["execution"]
     ledger.commit()
+    ledger.tell()
     line = LogLine(execution_id="execution", sequence=1, timestamp=0.0, level=LogLevel.INFO, logger="", text="")
     reports = [msgspec.Raw(encode(line))]
     ledger.add_reports(
@@ -439,6 +440,7 @@ def test_nothing_is_published_before_it_is_durable(tmp_path: Path) -> None:
     assert record.snapshot().event_count == 1
     assert not ledger.is_urgent
     ledger.commit()
+    ledger.tell()
     assert record.snapshot().event_count == 2
     assert published == [(2, False), (2, False)]  # 2 is FULL: the commit returned when the disk had it
     store.close()

@@ -109,6 +109,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def commit(self) -> None:
         self.ledger.commit()
+        self.ledger.tell()
         self.committed = {execution_id: list(states) for execution_id, states in self.now.items()}
         self.committed_logged = dict(self.logged)
 

@@ -1,7 +1,7 @@
 """The executions of a server, always on disk and in memory while they are open, with their events.
 
 Changes are collected during a turn of the server's loop and become visible together: :meth:`Ledger.commit` writes
-them, and only written changes are published or acted on.
+them, and only written changes are acted on or, with :meth:`Ledger.tell`, published.
 """
 
 import itertools
@@ -20,7 +20,7 @@ from zmqruntime.execution.events.worker_messages import TaskReportsRaw
 from zmqruntime.execution.lifecycle import advance, has_ended
 from zmqruntime.execution.server.admission import Admission
 from zmqruntime.execution.server.queue import Backlog
-from zmqruntime.execution.server.store import Record, Store, StoreError
+from zmqruntime.execution.server.store import Record, Store, StoreError, Written
 from zmqruntime.execution.server.stored_events import StoredEvents
 from zmqruntime.messages import AcceptedResponse, ExecuteRequest, ExecutionStatus, PackedExecuteRequest
 
@@ -73,6 +73,7 @@ class Ledger:
         self.on_end: Callable[[Record], None] = lambda record: None
         """Called for each execution once its end is on disk."""
         self._after_commit: list[tuple[str, Callable[[], None]]] = []
+        self._untold: list[Written] = []
         self._event_sizes: dict[str, _EventSize] = {}
         self._to_compact: dict[str, Record] = {}
 
@@ -311,7 +312,7 @@ class Ledger:
         return self._store.is_urgent
 
     def commit(self) -> None:
-        """Write all changes, then publish them.
+        """Write all changes, then act on them; :meth:`tell` publishes them.
 
         Raises:
             StoreError: Nothing was written. Changes of existing executions are kept for the next attempt; call
@@ -325,6 +326,13 @@ class Ledger:
         actions, self._after_commit = self._after_commit, []
         for _, action in actions:
             action()
+        self._untold += written
+
+    def tell(self) -> None:
+        """Publish what was written."""
+        written, self._untold = self._untold, []
+        if not written:
+            return
         for record, _ in written:
             self._on_event(record.execution_id, record.known_count)
         self._publish([(record.execution_id, batch) for record, batch in written])

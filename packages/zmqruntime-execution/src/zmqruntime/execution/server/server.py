@@ -563,10 +563,14 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     # --- turn ----------------------------------------------------------------------------------------------------
 
     def before_replies(self) -> None:
-        """Dispatch executions, write the turn to disk, then start the workers on them and publish the events."""
+        """Dispatch executions, write the turn to disk, then start the workers on them."""
         if self._commit_timer is None:
             self._runner.dispatch()
         self._commit()
+
+    def after_replies(self) -> None:
+        """Publish what was written, for which neither a worker nor a submitter has to wait."""
+        self._ledger.tell()
 
     def _commit(self) -> None:
         """Write all changes; if that fails, try again later. Nothing is lost in between."""
@@ -597,6 +601,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self._ledger.keep_uptime()
         self._next_commit = 0.0
         self._commit()
+        self._ledger.tell()
 
     def _end_pause(self) -> None:
         self._pause = None
