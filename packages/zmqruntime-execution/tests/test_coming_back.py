@@ -408,7 +408,7 @@ def test_random_damage_is_never_a_traceback(tmp_path: Path, seed: int) -> None:
             if record is not None:
                 store.add_outcome(record)
                 store.request_of(record)
-                store.events_after(record.number, 0)
+                store.events_after(record, 0)
         store.prune(100, 1e9, 20)
         store.commit()
     except StoreError as error:
@@ -423,13 +423,14 @@ def test_nothing_is_published_before_it_is_durable(tmp_path: Path) -> None:
     published: list[tuple[int, bool]] = []
 
     def note(batches: object) -> None:
-        (level,) = store._connection.execute("PRAGMA synchronous").fetchone()
-        published.append((level, store._connection.in_transaction))
+        (level,) = store._database.connection.execute("PRAGMA synchronous").fetchone()
+        published.append((level, store._database.connection.in_transaction))
 
     ledger = Ledger(store, note, lambda execution_id, count: None)
     ledger.accept(ExecuteRequest(submission_id="execution"))
     record = ledger.active["execution"]
     ledger.commit()
+    ledger.tell()
     line = LogLine(execution_id="execution", sequence=1, timestamp=0.0, level=LogLevel.INFO, logger="", text="")
     reports = [msgspec.Raw(encode(line))]
     ledger.add_reports(
@@ -439,6 +440,7 @@ def test_nothing_is_published_before_it_is_durable(tmp_path: Path) -> None:
     assert record.snapshot().event_count == 1
     assert not ledger.is_urgent
     ledger.commit()
+    ledger.tell()
     assert record.snapshot().event_count == 2
     assert published == [(2, False), (2, False)]  # 2 is FULL: the commit returned when the disk had it
     store.close()

@@ -155,13 +155,14 @@ def test_events_that_cannot_be_read_are_told_and_their_reader_comes_to_an_end(ma
     with changed(client) as database:
         last_one = "SELECT MAX(upto) FROM event_batches WHERE number = 1"
         database.execute(f"UPDATE event_batches SET batch = X'C1' WHERE number = 1 AND upto = ({last_one})")
-    *before, line = client.events(first)
+    *before, line, end = client.events(first)
     assert before == whole[: len(before)]
     assert isinstance(line, LogLine)
     assert line.text == (
-        f"the database is damaged: events {len(before) + 1} to {len(whole)} of this execution cannot be read"
+        f"the database is damaged: events {len(before) + 1} to {len(whole) - 1} of this execution cannot be read"
     )
     assert client.logs(first)[-1].text == line.text
+    assert end == whole[-1]  # it follows from what the database has of the execution itself
     assert client.wait(first, 60).status is S.COMPLETE
     assert [event.execution.status for event in client.events(last) if isinstance(event, StateChange)][-1] is S.COMPLETE
     client.shutdown_server()
@@ -224,7 +225,7 @@ def test_a_database_that_cannot_be_written_because_it_is_damaged_ends_the_server
     assert client.wait(ended[0], 60).status is S.COMPLETE
     client.change_queue(QueueAction.RESUME)
     with pytest.raises(ServerLostError, match=REMEDY):
-        client.wait(queued[0])
+        client.wait(client.submit({"do": "steps", "count": 1, "size": 1}))
     with pytest.raises(ServerStartError, match=REMEDY):
         client.connect()
     client.disconnect()  # and with it its attempts to start a successor

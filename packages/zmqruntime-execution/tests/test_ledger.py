@@ -13,11 +13,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from zmqruntime import ExecuteRequest, ExecutionStatus, LogLevel, LogLine, StateChange
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.execution import IllegalTransitionError
+from zmqruntime.execution.events.event_batches import numbers_of
 from zmqruntime.execution.events.worker_messages import TaskReportsRaw
 from zmqruntime.execution.lifecycle import TERMINAL, advance, has_ended
 from zmqruntime.execution.server.executions import Ledger
-from zmqruntime.execution.server.store import Store
-from zmqruntime.messages import EventBatch
+from zmqruntime.execution.server.store import Record, Store
+from zmqruntime.messages import Event, EventBatch
 
 S = ExecutionStatus
 decode_batch: Decoder[EventBatch] = Decoder(EventBatch)
@@ -37,7 +38,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.logged: dict[str, int] = {}
         self.committed_logged: dict[str, int] = {}
         self.resumable: dict[str, bool] = {}
-        self.published: dict[str, int] = {}
+        self.published: dict[str, dict[int, Event]] = {}
         self.open()
 
     def open(self) -> None:
@@ -48,9 +49,12 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.ledger.enqueue(record)
 
     def publish(self, batches: Iterable[tuple[str, bytes]]) -> None:
-        for execution_id, _ in batches:
+        for execution_id, data in batches:
             assert execution_id in self.now
-            self.published[execution_id] = self.published.get(execution_id, 0) + 1
+            batch = decode_batch(data)
+            events = dict(zip(numbers_of(batch), batch.events, strict=True))
+            assert not events.keys() & self.published.get(execution_id, {}).keys()
+            self.published.setdefault(execution_id, {}).update(events)
 
     @rule(target=ids, priority=st.integers(-1, 1), resumable=st.booleans())
     def accept(self, priority: int, resumable: bool) -> str:
@@ -64,8 +68,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.resumable[execution_id] = resumable
         return execution_id
 
-    @rule(execution_id=ids, status=st.sampled_from(S))
-    def change(self, execution_id: str, status: ExecutionStatus) -> None:
+    @rule(execution_id=ids, status=st.sampled_from(S), outcome=st.integers(0, 3))
+    def change(self, execution_id: str, status: ExecutionStatus, outcome: int) -> None:
         record = self.ledger.active.get(execution_id)
         if record is None:
             return
@@ -77,6 +81,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.ledger.set_status(record, status)
             assert record.status is before
             return
+        if outcome and before is S.RUNNING and status in (S.COMPLETE, S.FAILED):
+            record.result, record.traceback, record.has_new_outcome = encode(outcome), f"line {outcome}", True
+            record.error, record.cpu_seconds, record.peak_memory_bytes = "wrong", 1.5, outcome
         self.ledger.set_status(record, status)
         if status is S.QUEUED:
             self.ledger.enqueue(record)
@@ -102,6 +109,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def commit(self) -> None:
         self.ledger.commit()
+        self.ledger.tell()
         self.committed = {execution_id: list(states) for execution_id, states in self.now.items()}
         self.committed_logged = dict(self.logged)
 
@@ -126,12 +134,34 @@ class LedgerMachine(RuleBasedStateMachine):
             assert execution_id not in self.committed
             return
         self.commit()
-        events = [event for batch in self.ledger.events_after(record, 0) for event in decode_batch(batch).events]
+        numbered, upto = self.stored(record)
+        assert numbered == self.published[execution_id]
+        assert list(numbered) == list(range(1, record.event_count + 1))
+        assert upto == record.event_count
+        events = list(numbered.values())
         states = [event.execution.status for event in events if isinstance(event, StateChange)]
         assert states == self.now[execution_id]
         lines = [event.sequence for event in events if isinstance(event, LogLine)]
         assert lines == list(range(1, self.logged[execution_id] + 1))
         assert record.event_count == len(events)
+
+    @rule(execution_id=ids)
+    def read_in_the_middle_of_a_turn(self, execution_id: str) -> None:
+        record = self.ledger.find(execution_id)
+        if record is not None:
+            told = self.published.get(execution_id, {})
+            assert self.stored(record) == (told, len(told))
+
+    def stored(self, record: Record) -> tuple[dict[int, Event], int]:
+        found, upto = self.ledger.events_after(record, 0)
+        batches = [decode_batch(batch) for batch in found]
+        return {n: e for batch in batches for n, e in zip(numbers_of(batch), batch.events, strict=True)}, upto
+
+    @rule(execution_id=ids, held=st.booleans())
+    def hold(self, execution_id: str, held: bool) -> None:
+        if execution_id in self.ledger.backlog:
+            self.ledger.set_held(self.ledger.active[execution_id], held)
+            self.now[execution_id].append(S.QUEUED)
 
     @invariant()
     def the_backlog_holds_what_is_queued(self) -> None:

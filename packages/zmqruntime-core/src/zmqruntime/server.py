@@ -234,6 +234,9 @@ class ZMQServer:
         May change ``pending_replies``.
         """
 
+    def after_replies(self) -> None:
+        """Called once the replies of a turn are sent: publish here what no reply has to wait for."""
+
     @property
     def pending_replies(self) -> list[tuple[list[bytes], Message | bytes]]:
         """The replies of this turn, each with the envelope that routes it back to the client.
@@ -423,6 +426,7 @@ class ZMQServer:
         replies, self._replies = self._replies, []
         for envelope, response in replies:
             self._book.send(envelope, response)
+        self.after_replies()
 
     def _note_listener(self, topic: bytes, is_subscribed: bool) -> None:
         """Send heartbeats only while there are subscribers, so that an idle server can sleep."""

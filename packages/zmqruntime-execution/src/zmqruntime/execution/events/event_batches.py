@@ -10,7 +10,17 @@ from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.compaction import Superseded
 from zmqruntime.messages import Event, EventBatch, LogLine, Message
 
-__all__ = ["Gap", "OpenBatch", "PackedBatch", "Reader", "compact", "empty_batch", "numbers_of", "pack_many", "unpack"]
+__all__ = [
+    "Gap",
+    "OpenBatch",
+    "PackedBatch",
+    "Reader",
+    "compact",
+    "empty_batch",
+    "numbers_of",
+    "pack_many",
+    "unpack",
+]
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -46,6 +56,13 @@ class OpenBatch:
         self.after = after
         self.events: list[msgspec.Raw] = []
         self.size = 0
+
+    @classmethod
+    def of(cls, packed: PackedBatch) -> "OpenBatch":
+        """Return a batch with the same events."""
+        batch = cls(packed.after)
+        batch.add(packed.events)
+        return batch
 
     @property
     def upto(self) -> int:

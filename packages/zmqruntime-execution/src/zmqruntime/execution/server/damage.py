@@ -4,7 +4,7 @@ import logging
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -20,6 +20,7 @@ __all__ = [
     "is_intact",
     "is_whole",
     "readable",
+    "row_crc",
     "value_problem",
     "whole_batches",
 ]
@@ -59,6 +60,11 @@ def crc_of(*values: object) -> int:
     return zlib.crc32(encode([_plain(value) for value in values]))
 
 
+def row_crc(values: Sequence[object]) -> int:
+    """Return the checksum of a row of values that are given exactly as the database returns them."""
+    return zlib.crc32(encode(values))
+
+
 def _plain(value: object) -> object:
     match value:
         case int():
@@ -85,14 +91,14 @@ def value_problem(data: object) -> str | None:
     return None
 
 
-def whole_batches(execution_id: str, after: int, rows: Iterable[tuple[int, bytes]]) -> list[bytes]:
+def whole_batches(execution_id: str, after: int, rows: Iterable[tuple[int, bytes | None]]) -> list[bytes]:
     """Return the stored batches after an event, replacing unreadable ones by a batch with a line that says so.
 
     Each batch has to start where the previous one ended; otherwise a reader would keep asking for the gap.
     """
     found = []
     for upto, batch in rows:
-        if not _is_whole_batch(batch, execution_id, after, upto):
+        if batch is None or not _is_whole_batch(batch, execution_id, after, upto):
             _log.error(
                 "events %d to %d of execution %s are damaged; clients get a warning", after + 1, upto, execution_id
             )

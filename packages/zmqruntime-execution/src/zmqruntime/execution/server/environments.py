@@ -8,6 +8,8 @@ import msgspec
 
 from zmqruntime.codec import encode
 from zmqruntime.environment import TaskEnvironment
+from zmqruntime.execution.server.database import Statement
+from zmqruntime.execution.server.record import Row
 
 __all__ = ["Environments"]
 
@@ -29,7 +31,7 @@ class Environments:
         self._last_number: int = last
 
     def number_of(self, environment: TaskEnvironment) -> int:
-        """Return the number of an environment; a new one is written by :meth:`write`."""
+        """Return the number of an environment; a new one is written with :meth:`new_rows`."""
         if self._latest is None or self._latest[0] is not environment:  # a batch has one object for all of its requests
             self._latest = environment, self._find_number(environment)
         return self._latest[1]
@@ -68,11 +70,12 @@ class Environments:
             self._at_hand.popitem(last=False)
         return environment
 
-    def write(self) -> None:
-        """Write new environments in the open transaction; call :meth:`written` once it has been committed."""
-        for digest, (number, environment) in self._unwritten.items():
-            row = (number, digest, encode(environment))
-            self._connection.execute("INSERT INTO environments (number, digest, content) VALUES (?, ?, ?)", row)
+    def new_rows(self) -> list[Statement]:
+        """Return the statement that writes new environments; call :meth:`written` once it has been committed."""
+        if not self._unwritten:
+            return []
+        rows = [(number, digest, encode(environment)) for digest, (number, environment) in self._unwritten.items()]
+        return [("INSERT INTO environments (number, digest, content) VALUES (?, ?, ?)", list[Row](rows))]
 
     def written(self) -> None:
         """Note that the new environments are in the database."""

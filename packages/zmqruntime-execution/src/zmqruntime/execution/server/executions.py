@@ -1,7 +1,7 @@
 """The executions of a server, always on disk and in memory while they are open, with their events.
 
 Changes are collected during a turn of the server's loop and become visible together: :meth:`Ledger.commit` writes
-them, and only written changes are published or acted on.
+them, and only written changes are acted on or, with :meth:`Ledger.tell`, published.
 """
 
 import itertools
@@ -19,9 +19,9 @@ from zmqruntime.execution.events.event_batches import compact
 from zmqruntime.execution.events.worker_messages import TaskReportsRaw
 from zmqruntime.execution.lifecycle import advance, has_ended
 from zmqruntime.execution.server.admission import Admission
-from zmqruntime.execution.server.damage import whole_batches
 from zmqruntime.execution.server.queue import Backlog
-from zmqruntime.execution.server.store import Record, Store, StoreError
+from zmqruntime.execution.server.store import Record, Store, StoreError, Written
+from zmqruntime.execution.server.stored_events import StoredEvents
 from zmqruntime.messages import AcceptedResponse, ExecuteRequest, ExecutionStatus, PackedExecuteRequest
 
 __all__ = ["Ledger"]
@@ -30,7 +30,6 @@ _log = logging.getLogger(__name__)
 
 _COMPACT_ABOVE_BYTES = 8 * 1024 * 1024
 _WORTH_COMPACTING = 0.75
-_PRUNE_AT_ONCE = 20
 
 
 class _EventSize:
@@ -74,6 +73,7 @@ class Ledger:
         self.on_end: Callable[[Record], None] = lambda record: None
         """Called for each execution once its end is on disk."""
         self._after_commit: list[tuple[str, Callable[[], None]]] = []
+        self._untold: list[Written] = []
         self._event_sizes: dict[str, _EventSize] = {}
         self._to_compact: dict[str, Record] = {}
 
@@ -142,13 +142,13 @@ class Ledger:
         """Return the environment of its processes; None for the server's own."""
         return self._store.environment_of(record)
 
-    def events_after(self, record: Record, after: int) -> list[bytes]:
-        """Return encoded stored batches after an event, as many as fit into one reply."""
-        return whole_batches(record.execution_id, after, self._store.events_after(record.number, after))
+    def events_after(self, record: Record, after: int) -> StoredEvents:
+        """Return the events after an event, as many as fit into one reply, without those of the current turn.
 
-    def stored_event_count(self, record: Record) -> int:
-        """Return the number of stored events, which excludes those of the current turn."""
-        return self._store.event_count(record.number)
+        Those are published once they are written, and a reader whose reply overtakes them must not conclude that they
+        were merged away.
+        """
+        return self._store.events_after(record, after)
 
     def assignment(self, record: Record) -> tuple[PackedExecuteRequest, dict[str, msgspec.Raw]]:
         """Return what a worker needs to run it: the request and the checkpoints of an interrupted run."""
@@ -232,6 +232,7 @@ class Ledger:
             record.attempts += 1
             self._run_began[record.execution_id] = time.monotonic()
         if status is ExecutionStatus.QUEUED:
+            self._store.spell_out_states(record)
             record.ended_at = record.started_at = None
         elif status is not ExecutionStatus.CANCELLING and status is not ExecutionStatus.RUNNING:
             began = self._run_began.pop(record.execution_id, None)
@@ -282,7 +283,6 @@ class Ledger:
     def add_reports(self, record: Record, reports: TaskReportsRaw) -> None:
         """Add progress and log lines of a running task."""
         record.progress_count, record.log_count = reports.progress_count, reports.log_count
-        self._note_unwritten(record)
         self._store.append_events(record, reports.reports)
 
     def keep_checkpoint(self, record: Record, key: str, value: msgspec.Raw) -> None:
@@ -293,10 +293,10 @@ class Ledger:
         """Write the server's total uptime."""
         self._store.keep_uptime()
 
-    def prune(self, keep: int, max_age_seconds: float) -> list[str]:
+    def prune(self, keep: int, max_age_seconds: float, at_most: int) -> list[str]:
         """Delete some of the oldest ended executions beyond the limits of number and age; return their ids."""
         self._store.keep_uptime()
-        pruned = self._store.prune(keep, max_age_seconds, _PRUNE_AT_ONCE)
+        pruned = self._store.prune(keep, max_age_seconds, at_most)
         self.admission.dependencies.keep(pruned)
         return pruned
 
@@ -312,7 +312,7 @@ class Ledger:
         return self._store.is_urgent
 
     def commit(self) -> None:
-        """Write all changes, then publish them.
+        """Write all changes, then act on them; :meth:`tell` publishes them.
 
         Raises:
             StoreError: Nothing was written. Changes of existing executions are kept for the next attempt; call
@@ -326,6 +326,13 @@ class Ledger:
         actions, self._after_commit = self._after_commit, []
         for _, action in actions:
             action()
+        self._untold += written
+
+    def tell(self) -> None:
+        """Publish what was written."""
+        written, self._untold = self._untold, []
+        if not written:
+            return
         for record, _ in written:
             self._on_event(record.execution_id, record.known_count)
         self._publish([(record.execution_id, batch) for record, batch in written])
@@ -349,13 +356,7 @@ class Ledger:
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _tell_state(self, record: Record) -> None:
-        self._note_unwritten(record)
         self._store.append_state(record)
-        self._store.update(record)
-
-    def _note_unwritten(self, record: Record) -> None:
-        if record.written_count is None:
-            record.written_count = record.event_count
 
     def _note_size(self, record: Record, size: int) -> None:
         """Schedule compaction of an open execution's events once they have grown too large."""
@@ -381,10 +382,10 @@ class Ledger:
 
     def _compact(self, record: Record, known: int) -> int:
         """Remove superseded events; return the remaining size in bytes."""
-        size = sum(len(batch) for _, batch in compact(self._store.events_backwards(record.number)))
+        size = sum(len(batch) for _, batch in compact(self._store.events_backwards(record)))
         if size > _WORTH_COMPACTING * known:
             return size
-        self._store.replace_events(record, list(compact(self._store.events_backwards(record.number))))
+        self._store.replace_events(record, list(compact(self._store.events_backwards(record))))
         try:
             self._store.commit()
         except StoreError as error:  # its writes are kept for the next commit

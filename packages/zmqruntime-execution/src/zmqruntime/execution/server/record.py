@@ -1,13 +1,15 @@
 """The server's record of an execution, and its row in the database."""
 
+import functools
+import operator
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
 
 from zmqruntime.codec import encode
-from zmqruntime.execution.server.damage import crc_of, is_intact, is_whole
+from zmqruntime.execution.server.damage import crc_of, is_whole, row_crc
 from zmqruntime.execution.server.lanes import Lane, lane_of
 from zmqruntime.execution.server.needs import NO_NEEDS, Needs
 from zmqruntime.messages import (
@@ -20,7 +22,7 @@ from zmqruntime.messages import (
     SubmissionId,
 )
 
-__all__ = ["COLUMNS", "INSERT", "UPDATE", "DamagedRowError", "Record", "read_rows"]
+__all__ = ["COLUMNS", "DamagedRowError", "Record", "Row", "read_rows"]
 
 
 _FIXED = (
@@ -34,10 +36,22 @@ _CHANGING = (
 )
 
 _LABELS = ("name", "queue", "needs")
-_NAMES = (*_FIXED, *_CHANGING, *_LABELS, "crc")
-COLUMNS = ", ".join(_NAMES)
-INSERT = f"INSERT INTO executions ({COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))})"
-UPDATE = f"UPDATE executions SET {', '.join(f'{name} = ?' for name in (*_CHANGING, 'crc'))} WHERE number = ?"
+_VALUES = (*_FIXED, *_CHANGING, *_LABELS, "implied_states")
+_PLACES = {name: place for place, name in enumerate(_VALUES)}
+_REAL = tuple(
+    _PLACES[name]
+    for name in (
+        *("soft_time_limit", "time_limit", "retry_delay", "submitted_at", "rank", "started_at", "ended_at"),
+        *("not_before", "run_seconds", "cpu_seconds"),
+    )
+)
+_STATUS, _HELD, _RESUMABLE = _PLACES["status"], _PLACES["held"], _PLACES["resumable"]
+_NAME, _QUEUE, _NEEDS = (_PLACES[name] for name in _LABELS)
+_OF_ENDED = ("ended_at", "ended_order", "ended_uptime")
+_values_of = operator.attrgetter(*_VALUES)
+COLUMNS = ", ".join((*_VALUES, "crc"))
+
+Row = tuple[object, ...]
 
 
 class DamagedRowError(Exception):
@@ -86,6 +100,8 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     state_count: Count = 0
     progress_count: Count = 0
     log_count: Count = 0
+    implied_states: Count = 0
+    """Number of its first state events that are not stored, because they follow from this record."""
     has_checkpoints: bool = True
     """False if there are certainly none stored."""
     traceback: str | None = None
@@ -151,34 +167,62 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
         """Approximate size of the brief snapshot in bytes."""
         return 800 + len(self.plate_id) + len(self.name) + len(self.error or "")
 
-    def new_row(self) -> tuple[object, ...]:
-        """Return the values for ``INSERT``."""
-        return (*self._fixed_values(), *self._changing_values(), *self._labels(), self._crc())
+    def inserted(self) -> tuple[str, Row]:
+        """Return the statement that writes it as a new row, and its values."""
+        values = self._row()
+        shape = _shape_of(tuple([value is None for value in values]))
+        return shape.insert, (*shape.present(values), row_crc(values))
 
-    def changed_row(self) -> tuple[object, ...]:
-        """Return the values for ``UPDATE``."""
-        return (*self._changing_values(), self._crc(), self.number)
+    def updated(self) -> tuple[str, Row]:
+        """Return the statement that writes what may have changed, and its values."""
+        values = self._row()
+        shape = _shape_of(tuple([value is None for value in values]))
+        return shape.update, (*shape.changing(values), row_crc(values), self.number)
 
-    def _fixed_values(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in _FIXED)
+    def _row(self) -> list[object]:
+        """Return its values exactly as the database returns them, so that their checksum can be compared."""
+        row: list[object] = list(_values_of(self))
+        row[_STATUS] = self.status.value
+        row[_HELD] = int(self.held)
+        row[_RESUMABLE] = int(self.resumable)
+        row[_NAME] = self.name or None
+        row[_QUEUE] = None if self.queue == "default" else self.queue
+        row[_NEEDS] = None if self.needs is NO_NEEDS else encode(self.needs)
+        for place in _REAL:
+            value = row[place]
+            if type(value) is int:
+                row[place] = float(value)
+        return row
 
-    def _changing_values(self) -> tuple[object, ...]:
-        return tuple(str(self.status) if name == "status" else getattr(self, name) for name in _CHANGING)
 
-    def _labels(self) -> tuple[object, ...]:
-        queue = None if self.queue == "default" else self.queue
-        needs = None if self.needs is NO_NEEDS else encode(self.needs)
-        return (self.name or None, queue, needs)
+class _Shape:
+    """The statements for rows in which the same values are None: binding that costs more than all the rest.
 
-    def _crc(self) -> int:
-        return crc_of(*_checked((*self._fixed_values(), *self._changing_values(), *self._labels())))
+    Args:
+        absent: For each value, whether it is None.
+    """
+
+    def __init__(self, absent: tuple[bool, ...]) -> None:
+        names = [name for name, gone in zip(_VALUES, absent, strict=True) if not gone]
+        self.insert = f"INSERT INTO executions ({', '.join(names)}, crc) VALUES ({', '.join('?' * (len(names) + 1))})"
+        self.present = operator.itemgetter(*(_PLACES[name] for name in names))
+        changing = [name for name in (*_CHANGING, "implied_states") if name in names]
+        self.changing = operator.itemgetter(*(_PLACES[name] for name in changing))
+        gone = [name for name in _CHANGING if name not in names]
+        if "ended_order" in gone:  # it is open: these are NULL already, and to set them would visit three indexes
+            gone = [name for name in gone if name not in _OF_ENDED]
+        settings = [f"{name} = ?" for name in (*changing, "crc")] + [f"{name} = NULL" for name in gone]
+        self.update = f"UPDATE executions SET {', '.join(settings)} WHERE number = ?"
+
+
+_shape_of = functools.lru_cache(maxsize=64)(_Shape)
 
 
 def read_rows(cursor: sqlite3.Cursor) -> Iterator[Record | DamagedRowError]:
     """Read the rows of a query for ``COLUMNS``; a damaged row is replaced by an error that describes the damage."""
     for row in cursor:
         *values, crc = row
-        fields = dict(zip(_NAMES, values, strict=False))
+        fields = dict(zip(_VALUES, values, strict=True))
         fields.update(held=bool(fields["held"]), resumable=bool(fields["resumable"]))
         try:
             _read_labels(fields)
@@ -186,22 +230,27 @@ def read_rows(cursor: sqlite3.Cursor) -> Iterator[Record | DamagedRowError]:
             if spoiled:
                 raise msgspec.ValidationError(f"{', '.join(spoiled)} cannot be read")
             record = msgspec.convert(fields, Record)
-            if not is_intact(crc, *_checked(values)):
+            if not _is_intact(values, crc):
                 raise msgspec.ValidationError("its values do not match their checksum")
             yield record
         except msgspec.ValidationError as error:
             yield DamagedRowError(f"the entry of execution {fields['execution_id']!r} is damaged: {error}")
 
 
-def _checked(values: Sequence[object]) -> Sequence[object]:
-    """Return the values that the checksum covers: without labels if it has none, as in rows of earlier releases."""
+def _is_intact(values: list[object], crc: object) -> bool:
+    *earlier, implied_states = values
+    if implied_states is not None:
+        return crc == row_crc(values)
+    if crc is None:
+        return True
+    # Releases without implied states compared numbers by value, and those without labels had none to include.
     plain = len(_FIXED) + len(_CHANGING)
-    return values if any(value is not None for value in values[plain:]) else values[:plain]
+    return crc == crc_of(*(earlier if any(value is not None for value in earlier[plain:]) else earlier[:plain]))
 
 
 def _read_labels(fields: dict[str, object]) -> None:
     """Decode what the submission stated, and drop what it left out."""
-    for name in _LABELS:
+    for name in (*_LABELS, "implied_states"):
         if fields[name] is None:
             del fields[name]
     if "needs" in fields:

@@ -3,7 +3,9 @@
 Potentially large values (payload, traceback, result) are in separate tables, so that lists of executions do not have to
 read past them. A result larger than 64 KiB is a file next to the database. ``crc`` is the checksum of a row, see
 :func:`zmqruntime.execution.server.damage.crc_of`; rows of earlier releases have none. ``name``, ``queue`` and ``needs``
-of an execution are NULL where its submission left them out.
+of an execution are NULL where its submission left them out. ``implied_states`` is the number of its first state events
+that follow from the row and are in no batch, see :mod:`zmqruntime.execution.server.implied_states`; NULL in rows of
+earlier releases.
 """
 
 __all__ = ["MIGRATIONS"]
@@ -127,5 +129,8 @@ CREATE TABLE schedules (
     content BLOB NOT NULL,
     crc INTEGER
 ) STRICT, WITHOUT ROWID;
+""",
+    """
+ALTER TABLE executions ADD COLUMN implied_states INTEGER;
 """,
 )

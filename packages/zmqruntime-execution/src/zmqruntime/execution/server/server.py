@@ -28,6 +28,7 @@ from zmqruntime.execution.server.gates import checked_resources
 from zmqruntime.execution.server.hooks import EndHooks, EndNotices
 from zmqruntime.execution.server.named_queues import MOST_QUEUES
 from zmqruntime.execution.server.promises import Promises
+from zmqruntime.execution.server.pruning import Pruning
 from zmqruntime.execution.server.queue import QUEUED_LISTED
 from zmqruntime.execution.server.scheduler import Runner
 from zmqruntime.execution.server.schedules import STATEMENTS, Schedules
@@ -279,12 +280,9 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             case SubmissionRequest():
                 return SubmissionResponse(request=self._ledger.assignment(record)[0])
             case EventsRequest(after=after):
-                # Not the record's count: events of this turn are published once they are written, and a reader whose
-                # reply overtakes them must not conclude that they were merged away.
-                upto = self._ledger.stored_event_count(record)
+                found, upto = self._ledger.events_after(record, after)
                 # Batches are sent as they are stored: the server does not look into them, so they cannot break it.
-                stored = [msgspec.Raw(batch) for batch in self._ledger.events_after(record, after)]
-                batches = cast(list[EventBatch], stored)
+                batches = cast(list[EventBatch], [msgspec.Raw(batch) for batch in found])
                 return EventsResponse(execution_id=record.execution_id, batches=batches, upto=upto)
 
     def _refusal(self, requests: list[ExecuteRequest], known: Mapping[str, Record]) -> ErrorResponse | None:
@@ -472,6 +470,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self._result_dir = result_dir(self.config, self.port)
         with _readable():
             self._ledger = Ledger(store, self._audience.tell, self._note_events, self.resources)
+        self._pruning = Pruning(self.loop, self._prune)
         self._own_environment = self.own_environment()
         self._reserve = DescriptorReserve()
         stack.callback(self._reserve.close)
@@ -500,7 +499,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         stack.callback(self._commit_last)
         stack.callback(self._runner.close)
         self.loop.call_soon(pool.fill)
-        self.loop.call_soon(self._prune)
+        self._pruning.begin()
         self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
 
     def _claim_folder(self, folder: Path) -> FileLock:
@@ -541,36 +540,40 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             sys_path=sys.path,
         )
 
-    def _prune(self) -> None:
-        """Delete old executions, a few in each turn."""
+    def _prune(self, at_most: int) -> int:
+        """Delete some of the oldest executions with their files; return how many."""
         try:
-            pruned = self._ledger.prune(self.keep_history, self.keep_history_seconds)
+            pruned = self._ledger.prune(self.keep_history, self.keep_history_seconds, at_most)
         except StoreError as error:
             _log.error("%s", error)
-            return
+            return 0
         for execution_id in pruned:
             remove_logs(self._log_dir / f"{execution_id}.log")
             remove_result(self._result_dir / f"{execution_id}.result")
-        if pruned:
-            self.loop.call_soon(self._prune)
+        return len(pruned)
 
     def _prune_in_time(self) -> None:
-        self._prune()
+        self._pruning.begin()
         self._ledger.admission.rates.sweep()
         self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
 
     def _on_ended(self) -> None:
         self._endings += 1
+        self._pruning.note_end()
         if self._endings % _PRUNE_EVERY == 0:
-            self._prune()
+            self._pruning.begin()
 
     # --- turn ----------------------------------------------------------------------------------------------------
 
     def before_replies(self) -> None:
-        """Dispatch executions, write the turn to disk, then start the workers on them and publish the events."""
+        """Dispatch executions, write the turn to disk, then start the workers on them."""
         if self._commit_timer is None:
             self._runner.dispatch()
         self._commit()
+
+    def after_replies(self) -> None:
+        """Publish what was written, for which neither a worker nor a submitter has to wait."""
+        self._ledger.tell()
 
     def _commit(self) -> None:
         """Write all changes; if that fails, try again later. Nothing is lost in between."""
@@ -601,6 +604,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self._ledger.keep_uptime()
         self._next_commit = 0.0
         self._commit()
+        self._ledger.tell()
 
     def _end_pause(self) -> None:
         self._pause = None

@@ -1,7 +1,9 @@
 """Executions as a server has left them on disk, read without the server."""
 
+import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -16,10 +18,12 @@ from zmqruntime.execution.events.result_files import (
     result_dir,
     with_result,
 )
+from zmqruntime.execution.server.damage import whole_batches
 from zmqruntime.execution.server.queue import QUEUED_LISTED
 from zmqruntime.execution.server.read_only import ReadOnlyDatabase
 from zmqruntime.execution.server.record import COLUMNS, Record, read_rows
 from zmqruntime.execution.server.schema import MIGRATIONS
+from zmqruntime.execution.server.stored_events import EVENTS_AFTER, with_implied
 from zmqruntime.messages import (
     ErrorCode,
     Event,
@@ -41,7 +45,6 @@ _OUTCOME = (
     "FROM outcomes WHERE number = ?"
 )
 _PIECE = f"SELECT substr(result, ?, {PIECE_BYTES}) FROM outcomes WHERE number = ?"
-_BATCHES = "SELECT batch FROM event_batches WHERE number = ? ORDER BY upto"
 _IDS = "SELECT execution_id FROM executions WHERE execution_id >= ? AND execution_id < ? ORDER BY 1 LIMIT ?"
 _OPEN = "ended_at IS NULL ORDER BY priority DESC, rank, number"
 _ENDED = "ended_order IS NOT NULL ORDER BY ended_order DESC LIMIT ?"
@@ -50,6 +53,10 @@ _ENDED = "ended_order IS NOT NULL ORDER BY ended_order DESC LIMIT ?"
 def database_path(config: ZMQConfig, port: int) -> Path:
     """Where the server on ``port`` keeps its executions."""
     return config.server_dir(port) / "executions.sqlite"
+
+
+def _as_given(cursor: sqlite3.Cursor) -> Iterable[tuple[Any, ...]]:
+    return cursor
 
 
 class StoredExecutions:
@@ -122,12 +129,17 @@ class StoredExecutions:
         """The events of an execution as far as they are kept, in order."""
         reader, events = Reader(), list[Event]()
         decode = TolerantDecoder((EventBatch,), lambda error: None)
-        for (data,) in self._database.rows(_BATCHES, self._record(execution_id).number):
-            assert isinstance(data, bytes)
-            batch = decode(data)
-            assert isinstance(batch, EventBatch)
-            events += reader.read(batch)
+        record = self._record(execution_id)
+        rows = self._database.read(EVENTS_AFTER, (record.number, 0), _as_given)
+        for batch in whole_batches(execution_id, 0, with_implied(record, 0, rows, self._add_outcome)):
+            decoded = decode(batch)
+            assert isinstance(decoded, EventBatch)
+            events += reader.read(decoded)
         return events
+
+    def _add_outcome(self, record: Record) -> None:
+        for traceback, result in self._database.read(_OUTCOME, (record.number,), _as_given):
+            record.traceback, record.result = traceback, result
 
     def _record(self, execution_id: str) -> Record:
         for record in self._records("execution_id = ?", execution_id):
