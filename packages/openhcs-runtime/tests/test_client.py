@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import psutil
 import pytest
 
 from openhcs_runtime import Component, FunctionStep, GlobalConfig, PipelineConfig, PlateResult
@@ -35,6 +36,9 @@ def test_execute_twice_with_progress(isolated_home: Path, plate: Path, tmp_path:
     ended = [update["axis_id"] for update in updates if update["phase"] is ProgressPhase.AXIS_COMPLETED]
     assert sorted(ended) == ["A01", "A02", "A03"]
     assert [update.sequence for update in updates] == list(range(1, len(updates) + 1))
+    family = psutil.Process(client.server.pid).children(recursive=True)
+    assert len(family) >= 4  # a worker with its guard, the process that workers are forked from, and one of them
+    assert len({tuple(process.cmdline()) for process in family}) == 1  # all forked from one interpreter
     again = client.execute_pipeline(plate, STEPS, pipeline_config=PipelineConfig(output_dir=str(tmp_path / "again")))
     assert again.get("status") == "complete"
     assert again.plate is not None

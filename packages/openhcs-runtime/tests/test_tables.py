@@ -3,6 +3,8 @@
 import csv
 import math
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ from openhcs_runtime.pipeline.decorators import Measurements, OutputKind, Stack,
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.service.client import rerun_task
+from openhcs_runtime.tables.arrow import arrow_column
 from openhcs_runtime.tables.columns import channel_tokens, column_of, measure_of
 from openhcs_runtime.tables.image_objects import ImageObjects
 from openhcs_runtime.tables.join import object_tables, write_object_table
@@ -395,3 +398,57 @@ def test_children_belong_to_the_parent_that_covers_most_of_them() -> None:
         relate_objects(
             np.zeros((1, 8, 8)), object_sets={"spots": children, "cells": parents}, children="nuclei", parents="cells"
         )
+
+
+@pytest.mark.parametrize(
+    ("cells", "of_type"),
+    [
+        ([1, None, -(2**62)], pyarrow.int64()),
+        ([1, 2.5, None, math.nan], pyarrow.float64()),
+        ([True, None, False] * 5, pyarrow.bool_()),
+        (["\u00b5m", "", None], pyarrow.string()),
+        (np.array([3, -4]), pyarrow.int64()),
+        (np.array([3, -4]), pyarrow.float64()),
+        (np.array([0.5, np.nan]), pyarrow.float64()),
+        ([], pyarrow.string()),
+        ([None, None], pyarrow.int64()),
+    ],
+)
+def test_columns_are_those_that_arrow_makes(cells: "list[object]", of_type: pyarrow.DataType) -> None:
+    made = arrow_column(cells, of_type)
+    made.validate(full=True)
+    assert made.equals(pyarrow.array(cells, of_type, from_pandas=True))
+
+
+@pytest.mark.parametrize(
+    ("cell", "of_type", "error"),
+    [
+        (1.5, pyarrow.int64(), TypeError),
+        (True, pyarrow.int64(), TypeError),
+        (2**63, pyarrow.int64(), OverflowError),
+        (2**53 + 1, pyarrow.float64(), ValueError),
+        ("a", pyarrow.bool_(), TypeError),
+        (1, pyarrow.string(), TypeError),
+        (1, pyarrow.int32(), TypeError),
+    ],
+)
+def test_a_cell_that_a_column_would_change_is_an_error(
+    cell: object, of_type: pyarrow.DataType, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        arrow_column([cell], of_type)
+
+
+def test_writing_tables_does_not_load_pandas(plate: Path, tmp_path: Path) -> None:
+    code = f"""if True:
+    import sys
+    from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator
+    from openhcs_runtime.functions import measure_objects, segment_nuclei
+    steps = [FunctionStep(segment_nuclei), FunctionStep((measure_objects, {{"name": "nuclei"}}))]
+    settings = GlobalConfig(mode="threads"), PipelineConfig(output_dir={str(tmp_path / "out")!r})
+    with PipelineOrchestrator({str(plate)!r}, steps, *settings) as orchestrator:
+        print(orchestrator.run().tables, "pandas" in sys.modules)
+    """
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.split()[-1] == "False"
+    assert "nuclei" in done.stdout

@@ -128,7 +128,8 @@ class PipelineOrchestrator:
         self._require(
             "initialize", OrchestratorState.CREATED, OrchestratorState.INITIALIZED, OrchestratorState.COMPILED
         )
-        warm_up_for(self.global_config)
+        if self._kept is None or self._kept.nursery is None:
+            warm_up_for(self.global_config)
         with self._in_task() as task, _reported(task, ProgressPhase.INIT):
             self._plate = self.open_plate()
             self._compiled = None

@@ -51,6 +51,8 @@ class OpenHCSExecutionServer(ExecutionServer):
         if preload:
             _begin_loading()
 
+    worker_preload = "openhcs_runtime.service.warm"
+
     def worker_options(self) -> dict[str, Any]:
         """Let workers import the image libraries before their first task."""
         return {"preload": True}
@@ -59,10 +61,11 @@ class OpenHCSExecutionServer(ExecutionServer):
         """Run the pipeline of a :class:`PlateTask` on its plate; see ``service.worker.run_plate_task``."""
         # Only workers import image libraries.
         from openhcs_runtime.engine.executors.kept import KeptWorkers  # noqa: PLC0415
+        from openhcs_runtime.service.warm import nursery  # noqa: PLC0415
         from openhcs_runtime.service.worker import run_plate_task  # noqa: PLC0415
 
         if self._kept is None:
-            self._kept = KeptWorkers()
+            self._kept = KeptWorkers(nursery=nursery)
         return run_plate_task(request.payload, self._kept)
 
     def why_unfit(self) -> str | None:
@@ -73,7 +76,7 @@ class OpenHCSExecutionServer(ExecutionServer):
 
 
 def _begin_loading() -> None:
-    """Import what tasks need, in this process and in the one that well workers are forked from."""
-    importlib.import_module("openhcs_runtime.engine.executors").warm_up()
-    importlib.import_module("openhcs_runtime.service.worker")
+    """Import what tasks need; where workers can't be forked from this process, also in the one that they are from."""
+    if importlib.import_module("openhcs_runtime.service.warm").nursery is None:
+        importlib.import_module("openhcs_runtime.engine.executors").warm_up()
     importlib.import_module("openhcs_runtime.pipeline.patches").patches_here()

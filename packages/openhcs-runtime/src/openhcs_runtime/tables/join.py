@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from openhcs_runtime.atomic import atomic_file, writing_to
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.wells import WellRecord, WellTable
+from openhcs_runtime.tables.arrow import repeated
 from openhcs_runtime.tables.kinds import Kinds, add_kinds, arrow_type
 from openhcs_runtime.tables.map_columns import PlateFacts
 from openhcs_runtime.tables.parquet import GROUP_BYTES, parquet_options
@@ -81,7 +82,7 @@ class ObjectTable:
 
         def column(field: "pyarrow.Field") -> "pyarrow.Array | pyarrow.ChunkedArray":
             if field.name in fixed:
-                return pyarrow.repeat(pyarrow.scalar(fixed[field.name], field.type), rows)
+                return repeated(fixed[field.name], field.type, rows)
             if field.name in of_map:
                 return of_map[field.name].repeated(well, rows)
             if field.name not in names:

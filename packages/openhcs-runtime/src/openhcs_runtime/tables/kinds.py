@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.pipeline.cells import Cell, ColumnKind, common_kind
+from openhcs_runtime.tables.arrow import arrow_column
 
 if TYPE_CHECKING:
     import pyarrow
@@ -47,6 +48,4 @@ def arrow_type(kind: ColumnKind) -> "pyarrow.DataType":
 
 def arrow_array(cells: Sequence[Cell], kind: ColumnKind) -> "pyarrow.Array":
     """Return cells as an Arrow array; None and NaN are null."""
-    import pyarrow  # noqa: PLC0415  heavy
-
-    return pyarrow.array(cells, arrow_type(kind), from_pandas=True)
+    return arrow_column(cells, arrow_type(kind))

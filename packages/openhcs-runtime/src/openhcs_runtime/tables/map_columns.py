@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from openhcs_runtime.plate_map import PlateMap
 from openhcs_runtime.plate_map.values import ColumnKind, MapValue
+from openhcs_runtime.tables.arrow import repeated
 
 if TYPE_CHECKING:
     import pyarrow
@@ -48,9 +49,7 @@ class MapColumn:
 
     def repeated(self, well: str, rows: int) -> "pyarrow.Array":
         """Return its value for a well in a number of rows."""
-        import pyarrow  # noqa: PLC0415  heavy
-
-        return pyarrow.repeat(pyarrow.scalar(self.of_well(well), self.type), rows)
+        return repeated(self.of_well(well), self.type, rows)
 
 
 @dataclass(frozen=True, slots=True)

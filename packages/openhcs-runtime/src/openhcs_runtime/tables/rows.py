@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openhcs_runtime.pipeline.cells import Cell, ColumnKind, kind_of
+from openhcs_runtime.tables.arrow import arrow_column
 from openhcs_runtime.tables.kinds import Kinds, add_kinds, arrow_array
 from openhcs_runtime.tables.map_columns import PlateFacts
 from openhcs_runtime.tables.places import table_path
@@ -65,13 +66,13 @@ def write_rows(
     )
     kinds = _kinds(rows, measures)
     columns: dict[str, pyarrow.Array] = {
-        "plate": pyarrow.array([plate.name] * len(rows), pyarrow.string()),
-        "well": pyarrow.array([row.well for row in rows], pyarrow.string()),
+        "plate": arrow_column([plate.name] * len(rows), pyarrow.string()),
+        "well": arrow_column([row.well for row in rows], pyarrow.string()),
     }
     for place, key in enumerate(keys[len(_TEXT_KEYS) :]):
-        columns[key] = pyarrow.array([row.key[place] for row in rows], pyarrow.int64())
+        columns[key] = arrow_column([row.key[place] for row in rows], pyarrow.int64())
     for column in of_map:
-        columns[column.name] = pyarrow.array([column.of_well(row.well) for row in rows], column.type)
+        columns[column.name] = arrow_column([column.of_well(row.well) for row in rows], column.type)
     for measure in measures:
         columns[measure] = arrow_array([row.values.get(measure) for row in rows], kinds[measure])
     types = [(each, array.type) for each, array in columns.items()]

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from openhcs_runtime.atomic import atomic_file, writing_to
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import DamagedResultError, OutputError
 from openhcs_runtime.outputs.wells import WellTable
 from openhcs_runtime.pipeline.cells import LABEL, Cell, Column, ColumnKind, common_kind, is_missing
+from openhcs_runtime.tables.arrow import arrow_column
 from openhcs_runtime.tables.columns import column_of, measure_of
 from openhcs_runtime.tables.image_objects import ImageObjects
 from openhcs_runtime.tables.kinds import arrow_type
@@ -97,7 +99,7 @@ class SetTable:
         for name, pieces in self._pieces.items():
             of_column = arrow_type(self.kinds[name])
             parts = [
-                pyarrow.array(pieces[position].values, of_column, from_pandas=True)
+                arrow_column(pieces[position].values, of_column)
                 if position in pieces
                 else pyarrow.nulls(len(labels), of_column)
                 for position, labels in self.labels.items()
@@ -193,9 +195,8 @@ def write_well_table(run: Path, well: str, table: SetTable) -> WellTable:
 
     path = well_table_path(run, well, table)
     places = [(*place, label) for place, labels in table.labels.items() for label in labels]
-    keys = [pyarrow.array(column, pyarrow.int64()) for column in zip(*places, strict=True)] or [
-        pyarrow.array([], pyarrow.int64()) for _ in _KEYS
-    ]
+    by_key = np.array(places, np.int64).reshape(len(places), len(_KEYS)).T
+    keys = [arrow_column(column, pyarrow.int64()) for column in by_key]
     columns = table.arrays()
     schema = WellTableSchema(kinds=table.kinds, measures=table.measures)
     whole = pyarrow.Table.from_arrays([*keys, *columns.values()], [*_KEYS, *columns])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from openhcs_runtime.engine.devices.choice import RunDevices
 from openhcs_runtime.engine.executors.budget import memory_of
+from openhcs_runtime.engine.executors.nursery import Nursery
 from openhcs_runtime.engine.executors.processes import ProcessExecutor
 from openhcs_runtime.exceptions import WorkerError
 from openhcs_runtime.limits import available_bytes, bytes_of, total_bytes
@@ -92,13 +93,16 @@ class KeptWorkers:
     Args:
         limits: returns the limits; called for each run.
         available: returns how much memory is available.
+        nursery: forks the workers [default: they are started by :mod:`multiprocessing`].
     """
 
     def __init__(
         self,
         limits: Callable[[], KeepLimits] = KeepLimits.from_environment,
         available: Callable[[], int] = available_bytes,
+        nursery: Nursery | None = None,
     ) -> None:
+        self.nursery = nursery
         self._limits = limits
         self._available = available
         self._changed = threading.Condition()
@@ -120,7 +124,7 @@ class KeptWorkers:
             return kept.workers
         if kept is not None:
             kept.workers.close()
-        return ProcessExecutor(size, basis.devices)
+        return ProcessExecutor(size, basis.devices, nursery=self.nursery)
 
     def give_back(self, workers: ProcessExecutor, basis: _Basis, limits: KeepLimits) -> None:
         """Keep workers for the next run, as far as the limits allow."""

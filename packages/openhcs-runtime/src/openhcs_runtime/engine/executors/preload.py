@@ -13,9 +13,8 @@ from zmqruntime.execution.workers.loaded_code import LoadedModules
 _one_thread = threadpoolctl.threadpool_limits(1)
 """The workers together already use all cores; a forked worker inherits the setting."""
 
-loaded_modules = LoadedModules()
+loaded_modules = LoadedModules.here()
 """The files of the modules of this process; a forked worker inherits what was noted of them."""
-loaded_modules.watch()
 
 patches_here()
 

@@ -22,6 +22,7 @@ from openhcs_runtime.engine.devices.choice import RunDevices
 from openhcs_runtime.engine.devices.pipe_slots import GivenBack, ParentSlots, Pipe, Wanted, WorkerDevice
 from openhcs_runtime.engine.executors.budget import LOOK_AGAIN_SECONDS, MemoryBudget, memory_of
 from openhcs_runtime.engine.executors.crowding import Crowding, WellAttempt
+from openhcs_runtime.engine.executors.nursery import Nursery, WorkerProcess
 from openhcs_runtime.engine.executors.worker import PRELOAD, Begun, EndOfRun, Leaving, Ready, Stale, WellTask, serve
 from openhcs_runtime.engine.model_report import report_models
 from openhcs_runtime.engine.progress import WellProgress
@@ -60,7 +61,7 @@ class ProcessExecutor:
         devices: the GPUs that the workers share.
         available: returns how much memory is available.
         kills: returns how many processes the system has killed because memory ran out.
-
+        nursery: forks the workers [default: they are started by :mod:`multiprocessing`].
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class ProcessExecutor:
         devices: RunDevices | None = None,
         available: Callable[[], int] = available_bytes,
         kills: Callable[[], int] = oom_kills,
+        nursery: Nursery | None = None,
     ) -> None:
         self._size = workers
         self._slots = ParentSlots(devices or RunDevices(), available_cores())
         self._available = available
         self._kills = kills
+        self._nursery = nursery
         self._workers: list[_Worker] = []
         self._failed_starts = 0
         weakref.finalize(self, _end_all, self._workers)
@@ -132,7 +135,8 @@ class ProcessExecutor:
         if not budget.allows([memory_of(pid) for pid in busy], memory_of(idle.pid) if idle else 0):
             return None
         if idle is None:
-            idle = _Worker(self._slots.device_for([worker.own.device for worker in self._workers if worker.own]))
+            own = self._slots.device_for([worker.own.device for worker in self._workers if worker.own])
+            idle = _Worker(own, self._nursery)
             self._workers.append(idle)
         return idle
 
@@ -228,24 +232,22 @@ class ProcessExecutor:
 class _Worker:
     """One worker process with its pipe and GPU; ``plan`` is the well it is processing, ``step`` the current step."""
 
-    def __init__(self, own: WorkerDevice | None = None) -> None:
+    def __init__(self, own: WorkerDevice | None = None, nursery: Nursery | None = None) -> None:
         self.own = own
         limit = _limit_of_files()
         if limit is not None and limit < _NEEDED_FILES:
             raise WorkerError(f"can't start a worker process{few_files()}")
-        context = _context()
         try:
-            self.connection, theirs = context.Pipe()
+            self.connection, theirs = multiprocessing.Pipe()
         except OSError as error:
             raise WorkerError(f"can't start a worker process: {error}{few_files()}") from error
-        self.process = context.Process(target=serve, args=(theirs, own), name="openhcs-worker", daemon=True)
         self.plan: Plan | None = None
         self.attempt = WellAttempt()
         self.step = ""
         self.ready = False
         self.leaving = False
         try:
-            self.process.start()
+            self.process = _start(theirs, own, nursery)
         except (OSError, EOFError) as error:
             self.connection.close()
             raise WorkerError(f"can't start a worker process: {error}{few_files()}") from error
@@ -313,6 +315,16 @@ class _Worker:
         if pid is not None and hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
+
+
+def _start(connection: Pipe, own: WorkerDevice | None, nursery: Nursery | None) -> WorkerProcess:
+    """Fork a worker from the nursery or, where there is none or it can't, start one by :mod:`multiprocessing`."""
+    if nursery is not None:
+        with contextlib.suppress(OSError):
+            return nursery.fork(connection, own)
+    process = _context().Process(target=serve, args=(connection, own), name="openhcs-worker", daemon=True)
+    process.start()
+    return process
 
 
 def few_files() -> str:

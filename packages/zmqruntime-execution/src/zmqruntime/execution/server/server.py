@@ -133,6 +133,9 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     refused and a hard time limit acts as a soft one. Only logged output is captured, from ``current_task().log`` or
     :mod:`logging` in its context, not printed output; its peak memory is unknown."""
 
+    worker_preload: ClassVar[str] = ""
+    """Module that each worker process imports first, while it has a single thread, so that it may fork."""
+
     reruns_lost_tasks: ClassVar[bool] = False
     """Whether a resumable execution is run again after its worker process has died, up to three deaths; otherwise it
     has failed."""
@@ -521,7 +524,9 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
                 def start_process(pool: WorkerPool, environment: TaskEnvironment | None) -> WorkerHandle:
                     with self._reserve.lent():
-                        return ProcessWorker(pool, environment, spec, None if own is None else own.variables)
+                        return ProcessWorker(
+                            pool, environment, spec, None if own is None else own.variables, self.worker_preload
+                        )
 
                 return start_process
             case WorkerKind.THREAD:

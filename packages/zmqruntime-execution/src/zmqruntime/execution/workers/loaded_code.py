@@ -51,6 +51,16 @@ class LoadedModules:
         self._site = tuple(os.path.join(sysconfig.get_path(kind), "") for kind in ("purelib", "platlib"))
         self._checked_at = _Moment.now()
 
+    @classmethod
+    def here(cls) -> "LoadedModules":
+        """Return the one that watches this process, or the one it was forked from; else a new one, which begins."""
+        for finder in sys.meta_path:
+            if isinstance(finder, cls):
+                return finder
+        modules = cls()
+        modules.watch()
+        return modules
+
     def watch(self) -> None:
         """Note modules that are already loaded, and those loaded from now on."""
         self.look()

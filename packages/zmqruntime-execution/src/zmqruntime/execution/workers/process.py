@@ -40,6 +40,7 @@ class ProcessWorker(WorkerHandle):
         environment: Environment of the process; None for the server's own.
         spec: How the process creates its own instance of the server's class.
         own_variables: Environment variables of the server's own environment; None to inherit those of this process.
+        preload: Name of a module that it imports first; may be empty.
 
     Raises:
         OSError: It cannot be started at the moment.
@@ -52,6 +53,7 @@ class ProcessWorker(WorkerHandle):
         environment: TaskEnvironment | None,
         spec: ServerSpec,
         own_variables: dict[str, str] | None,
+        preload: str = "",
     ) -> None:
         super().__init__(pool, environment)
         self._config = spec.config
@@ -62,7 +64,7 @@ class ProcessWorker(WorkerHandle):
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                self.process = _start_process(theirs, environment, own_variables)
+                self.process = _start_process(theirs, environment, own_variables, preload)
         except BaseException:
             ours.close()
             raise
@@ -206,12 +208,12 @@ def _kill_group(pid: int) -> None:
 
 
 def _start_process(
-    theirs: socket.socket, environment: TaskEnvironment | None, own_variables: dict[str, str] | None
+    theirs: socket.socket, environment: TaskEnvironment | None, own_variables: dict[str, str] | None, preload: str
 ) -> "subprocess.Popen[bytes]":
     if environment is None:
-        return _popen(theirs, own_variables, None)
+        return _popen(theirs, own_variables, None, preload)
     try:
-        return _popen(theirs, environment.variables, environment.folder)
+        return _popen(theirs, environment.variables, environment.folder, preload)
     except OSError as error:
         if error.filename == environment.folder:
             text = f"its working folder {environment.folder} cannot be used: {error.strerror}"
@@ -222,18 +224,20 @@ def _start_process(
         raise
 
 
-def _popen(theirs: socket.socket, variables: dict[str, str] | None, folder: str | None) -> "subprocess.Popen[bytes]":
+def _popen(
+    theirs: socket.socket, variables: dict[str, str] | None, folder: str | None, preload: str
+) -> "subprocess.Popen[bytes]":
     command = module_command("zmqruntime.execution.workers.main")
     variables = module_environment(variables)
     if sys.platform == "win32":
-        process = subprocess.Popen([*command, FROM_STDIN], stdin=subprocess.PIPE, env=variables, cwd=folder)
+        process = subprocess.Popen([*command, FROM_STDIN, preload], stdin=subprocess.PIPE, env=variables, cwd=folder)
         assert process.stdin is not None
         process.stdin.write(theirs.share(process.pid))
         process.stdin.close()
         return process
     descriptor = theirs.fileno()
     return subprocess.Popen(
-        [*command, str(descriptor)],
+        [*command, str(descriptor), preload],
         stdin=subprocess.DEVNULL,
         pass_fds=(descriptor,),
         start_new_session=True,

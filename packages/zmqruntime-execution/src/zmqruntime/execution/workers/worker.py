@@ -42,15 +42,20 @@ _STOP_REPORTS_ABOVE = 1024 * 1024
 
 
 class Worker:
-    """Runs the tasks that arrive on ``sock``, in the calling thread, until the other end is closed."""
+    """Runs the tasks that arrive on a socket, in the calling thread, until the other end is closed.
 
-    def __init__(self, sock: socket.socket) -> None:
+    Args:
+        sock: The socket.
+        modules: Tells whether the code that this process has loaded is still that of the files.
+    """
+
+    def __init__(self, sock: socket.socket, modules: LoadedModules) -> None:
         self._inbox: queue.SimpleQueue[Setup | TaskRun | None] = queue.SimpleQueue()
         self._decode: Decoder[ToWorker] = Decoder(ToWorker)
         self._run: TaskRun | None = None
         self._config = ZMQConfig()
         self._meter = UsageMeter()
-        self._modules = LoadedModules()
+        self._modules = modules
         self._loop = SocketLoop("worker")
         self._capture = OutputCapture(self._loop, self._take_line)
         logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[TaskLogHandler(self._take_line)])
@@ -61,7 +66,6 @@ class Worker:
 
     def run(self) -> None:
         """Run until the server is gone; exit the process if its class cannot be loaded."""
-        self._modules.watch()
         setup = self._inbox.get()
         if not isinstance(setup, Setup):
             return
