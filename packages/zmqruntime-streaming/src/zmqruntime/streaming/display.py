@@ -64,17 +64,19 @@ class DisplayQueue:
         self._closed = False
 
     def put(self, item: DisplayItem) -> None:
-        """Add an item and wake a waiting thread."""
+        """Add an item; :meth:`wake` follows once there are no more to add, as each wake-up costs more than an item."""
+        self._items.append(item)
+
+    def wake(self) -> bool:
+        """Wake a waiting thread if there are items; return whether there are."""
         with self._changed:
-            self._items.append(item)
-            self._changed.notify()
+            if self._items:
+                self._changed.notify()
+            return bool(self._items)
 
     def take_all(self) -> list[DisplayItem]:
         """Return all waiting items."""
-        with self._changed:
-            items = list(self._items)
-            self._items.clear()
-            return items
+        return [self._items.popleft() for _ in range(len(self._items))]
 
     def wait(self) -> bool:
         """Wait until there are items; return False when the queue is closed."""

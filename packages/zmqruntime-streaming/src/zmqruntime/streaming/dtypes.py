@@ -1,5 +1,6 @@
 """Element types on the wire: converts a NumPy dtype to a typed value, and back."""
 
+import functools
 import re
 from typing import Annotated
 
@@ -46,6 +47,15 @@ def describe_dtype(dtype: np.dtype) -> ElementType:
     Raises:
         UnsupportedArrayError: the elements are references, have no size, or differ between machines.
     """
+    return _describe_plain(dtype) if dtype.fields is None else _describe_checked(dtype)
+
+
+@functools.lru_cache(maxsize=128)  # records aren't kept, because those that differ in their titles may be equal
+def _describe_plain(dtype: np.dtype) -> ElementType:
+    return _describe_checked(dtype)
+
+
+def _describe_checked(dtype: np.dtype) -> ElementType:
     if dtype.hasobject:
         raise UnsupportedArrayError(f"elements of type {dtype} are references; send numbers or fixed strings")
     if dtype.itemsize == 0:
@@ -68,6 +78,15 @@ def restore_dtype(described: ElementType) -> np.dtype:
     Raises:
         ValueError: it does not describe a type of plain memory.
     """
+    return _restore_checked(described) if described.fields else _restore_plain(described.typestr)
+
+
+@functools.lru_cache(maxsize=128)
+def _restore_plain(typestr: str) -> np.dtype:
+    return _restore_checked(ElementType(typestr))
+
+
+def _restore_checked(described: ElementType) -> np.dtype:
     if not _TYPESTR.fullmatch(described.typestr):
         raise ValueError(f"{described.typestr[:40]!r} is not a type of plain memory")
     try:

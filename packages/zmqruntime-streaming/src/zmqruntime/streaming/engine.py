@@ -1,6 +1,7 @@
-"""The engine of a stream: its memory, its queue, and the thread that sends items when the viewer has room.
+"""The engine of a stream: its memory, its queue, and the thread that hears from the viewer.
 
-Any thread can add items, under one lock; only the loop's thread uses sockets.
+Any thread can add items, under one lock, and sends them at once if the viewer has room; otherwise they wait until the
+loop's thread hears that it has.
 """
 
 import concurrent.futures
@@ -12,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import zmq
@@ -72,13 +73,15 @@ class StreamEngine:
         self.address = address
         self.changed = threading.Condition(threading.RLock())
         self.pool = BlockPool(budget)
+        self.largest: Final = budget // _SHARE // mmap.PAGESIZE * mmap.PAGESIZE
+        """The size of the largest array that can be sent, in bytes."""
         self.backlog = Backlog(policy, self.pool.give_back, self._note_skipped)
         self.welcome: StreamWelcome | None = None
         self.displayed = self.failed = self.put_count = 0
         self._policy = policy
         self._share = share
         self._repeat = repeat
-        self._tickets = itertools.count(1)
+        self._tickets, self._numbers = itertools.count(1), itertools.count(1)
         self._commands: dict[int, Reply] = {}
         self._gauge = Gauge()
         self._compression = compression
@@ -90,11 +93,11 @@ class StreamEngine:
         self._last_done = 0.0
         self._tracker: QueueTracker | None = None
         self._pid = os.getpid()
-        self._closed = False
+        self._closed = self._is_sending = False
         self._hello = self._make_hello()
         self._loop = SocketLoop(f"stream-{address.port}")
         try:
-            self._link = ViewerLink(self._loop, address, self._greet, self._on_message, self._on_lost)
+            self._link = ViewerLink(self._loop, address, self.changed, self._greet, self._on_message, self._on_lost)
         except BaseException:
             self._loop.dispose()
             self._release()
@@ -104,10 +107,9 @@ class StreamEngine:
 
     # --- from any thread -------------------------------------------------------------------------------------------
 
-    @property
-    def largest(self) -> int:
-        """The size of the largest array that can be sent, in bytes."""
-        return self.pool.budget // _SHARE // mmap.PAGESIZE * mmap.PAGESIZE
+    def new_id(self) -> str:
+        """Return an id for something to send, from the id of the stream and a number."""
+        return f"{self._hello.stream_id}-{next(self._numbers)}"
 
     def take_block(self, nbytes: int, deadline: float) -> Block | None:
         """Return memory for an array; None if the array has to be skipped for lack of room."""
@@ -135,8 +137,10 @@ class StreamEngine:
 
     def wait_for_turn(self, deadline: float) -> None:
         """With ``block``, wait until the viewer has room for another item, or there is no viewer."""
+        if self._policy is not Policy.BLOCK:
+            return
         with self.changed:
-            while self._policy is Policy.BLOCK and self.welcome is not None and self._is_full(self.welcome):
+            while self.welcome is not None and self._is_full(self.welcome):
                 self._wait(deadline, "the viewer does not accept more images")
 
     def put(
@@ -148,14 +152,17 @@ class StreamEngine:
         header: bytes | None = None,
         itemsize: int = 1,
     ) -> None:
-        """Queue an item, which is sent when the viewer has room."""
+        """Queue an item, which is sent as soon as the viewer has room."""
         with self.changed:
             self.check_open()
             self.put_count += 1
             if isinstance(content, ImageMessage):
                 content = msgspec.structs.replace(content, stamp=Stamp(self.put_count, time.time()))
             self.backlog.put(Item(next(self._tickets), content, key, block, nbytes, header, itemsize=itemsize))
-        self._loop.call_soon(self._pump)
+            if not self._packs:
+                self._send_here()
+        if self._packs:  # compression takes its time, on the loop's thread
+            self._loop.call_soon(self._pump)
 
     def skip(self) -> None:
         """Count an item that was skipped before it was queued."""
@@ -220,6 +227,14 @@ class StreamEngine:
         self._loop.stop()
         self._loop.join()
 
+    def _send_here(self) -> None:
+        """Send on the calling thread, with the lock held."""
+        try:
+            self._send_waiting()
+        except BaseException:  # Ctrl-C: what was just sent may lack its end, and the next message would become that
+            self._link.give_up()
+            raise
+
     def _wait(self, deadline: float, why: str) -> None:
         if not wait(self.changed, deadline):
             raise StreamTimeoutError(
@@ -270,10 +285,20 @@ class StreamEngine:
 
     def _pump(self) -> None:
         with self.changed:
+            self._send_waiting()
+            self.changed.notify_all()
+
+    def _send_waiting(self) -> None:
+        if self._is_sending:  # a signal handler or a finalizer sends, in the middle of another message
+            self._loop.call_soon(self._pump)
+            return
+        self._is_sending = True
+        try:
             welcome = self.welcome
             while welcome is not None and (item := self._next(welcome)) is not None:
                 self._send(item, welcome)
-            self.changed.notify_all()
+        finally:
+            self._is_sending = False
 
     def _next(self, welcome: StreamWelcome) -> Item | None:
         limit = self.largest
@@ -345,7 +370,7 @@ class StreamEngine:
                 self._note_done(ticket, failed, ticket in superseded)
             for ticket in report.released:
                 self.backlog.released(ticket)
-        self._pump()
+            self._pump()
 
     def _note_done(self, ticket: int, failed: set[str], is_superseded: bool) -> None:
         item = self.backlog.in_flight.get(ticket)
@@ -374,7 +399,8 @@ class StreamEngine:
         number = next(self._tickets)
         self._commands[number] = reply
         reply.add_done_callback(lambda _: self._commands.pop(number, None))
-        self._link.send([encode(ViewerCommand(number=number, action=action, arguments=arguments))])
+        with self.changed:
+            self._link.send([encode(ViewerCommand(number=number, action=action, arguments=arguments))])
 
     def _on_lost(self) -> None:
         commands, self._commands = self._commands, {}
@@ -388,6 +414,8 @@ class StreamEngine:
             self.changed.notify_all()
 
     def _at_end(self) -> None:
+        with self.changed:
+            self.welcome = None
         self._link.close()
         with self.changed:
             if self._tracker is not None:

@@ -21,7 +21,7 @@ from zmqruntime.messages import ErrorCode, Message
 from zmqruntime.streaming.dtypes import ElementType, Size, describe_dtype, restore_dtype
 from zmqruntime.streaming.exceptions import ArrayFramesError, UnsupportedArrayError
 
-__all__ = ["ArrayHeader", "MemoryOrder", "check_array", "count_bytes", "decode_array", "encode_array"]
+__all__ = ["ArrayHeader", "MemoryOrder", "check_array", "count_bytes", "decode_array", "encode_array", "encode_header"]
 
 
 class MemoryOrder(enum.StrEnum):
@@ -62,9 +62,13 @@ def encode_array(array: npt.NDArray[Any]) -> list[bytes | memoryview]:
         order, packed = MemoryOrder.FIRST, plain.T
     else:
         order, packed = MemoryOrder.LAST, plain.copy(order="C")
-    header = ArrayHeader(element=element, shape=array.shape, order=order)
     # As bytes, because the buffer protocol has no code for dates, and NumPy none for big-endian records.
-    return [encode(header), packed.reshape(-1).view(np.uint8).data]
+    return [encode_header(element, array.shape, order), packed.reshape(-1).view(np.uint8).data]
+
+
+def encode_header(element: ElementType, shape: tuple[int, ...], order: MemoryOrder) -> bytes:
+    """Return the header frame of an array whose elements are in memory in this order."""
+    return encode(ArrayHeader(element=element, shape=shape, order=order))
 
 
 def count_bytes(head: bytes | memoryview) -> int:

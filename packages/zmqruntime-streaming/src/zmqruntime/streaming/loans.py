@@ -58,7 +58,7 @@ class Loans:
         Returns:
             The block; None for any other array, and if another array could still change the block. Those are copied.
         """
-        if not array.nbytes or not (array.flags.c_contiguous or array.flags.f_contiguous):
+        if not self._out or not array.nbytes or not (array.flags.c_contiguous or array.flags.f_contiguous):
             return None
         address = _address(array)
         loan = self._out.get(address)

@@ -51,6 +51,8 @@ _log = logging.getLogger(__name__)
 _PER_TURN = 64
 _WINDOW = 16
 _LOOK_SECONDS = 1.0
+_RECEIVED_SECONDS = 0.05
+_EVENTS, _READABLE = int(zmq.EVENTS), int(zmq.POLLIN)  # arithmetic with flags of pyzmq takes longer than the call
 
 T = TypeVar("T")
 
@@ -113,7 +115,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         self._bad = 0
         self._ack_socket: zmq.Socket[bytes] | None = None
         self._look_for_listener_at = 0.0
-        self._is_report_due = False
+        self._is_report_due = self._is_timer_set = False
 
     # --- for subclasses: called on the display thread ---------------------------------------------------------------
 
@@ -197,11 +199,11 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
             self._show(item)
         except Exception as error:  # noqa: BLE001 - it is reported to the sender
             _log.warning("%s could not be displayed", type(item.content).__name__, exc_info=True)
-            item.array = None
             ack.failed(str(error) if isinstance(error, NotImplementedError) else f"{type(error).__name__}: {error}")
         else:
-            item.array = None
-            if not self._is_deferred:
+            if self._is_deferred:
+                item.array = None
+            else:
                 ack.displayed()
         finally:
             self._current = None
@@ -224,18 +226,27 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
 
     def on_data_readable(self) -> None:
         """Receive messages from producers."""
+        try:
+            self._receive_waiting()
+        finally:
+            if self._queue.wake():
+                self.wake_display()
+        if self._stages and not self._is_timer_set:
+            self._is_timer_set = True
+            self.loop.call_later(_RECEIVED_SECONDS, self._report_at_last)
+
+    def _receive_waiting(self) -> None:
         for _ in range(_PER_TURN):
             try:
-                frames = self.data_socket.recv_multipart(zmq.NOBLOCK, copy=False)
+                peer, head, *frames = self.data_socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
-                break
+                return
             try:
-                self._take(
-                    frames[0].bytes, self._decode_stream(frames[1].buffer if len(frames) > 1 else b""), frames[2:]
-                )
+                self._take(peer.bytes, self._decode_stream(head.buffer), frames)
             except MessageError as error:
                 self._note_bad(error)
-        self._report()
+            if not int(self.data_socket.get(_EVENTS)) & _READABLE:
+                return
 
     def _take(self, peer: bytes, message: FromProducer, frames: Sequence[zmq.Frame]) -> None:
         match message:
@@ -266,7 +277,6 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
     def _put(self, item: DisplayItem) -> None:
         self._open_items.add(item)
         self._queue.put(item)
-        self.wake_display()
 
     def _welcome(self, shares: bool) -> StreamWelcome:
         return StreamWelcome(
@@ -277,6 +287,11 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
             shares_memory=shares,
             packings=[Packing.PLAIN, Packing.BLOSC2] if is_available() else [Packing.PLAIN],
         )
+
+    def _report_at_last(self) -> None:
+        """Report what was received, if nothing has been displayed in the meantime, with which it would be reported."""
+        self._is_timer_set = False
+        self._report()
 
     def _report(self) -> None:
         """Report the outcome of deliveries to each producer."""
@@ -389,12 +404,12 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         if item not in self._open_items:
             return
         self._open_items.discard(item)
-        item.array = None
         if isinstance(item.content, ViewerCommand):
             self.loop.call_soon(lambda: self._reply(item, error))
             return
         stage = AckStage.DISPLAYED if error is None else AckStage.FAILED
         self._stages.append(_Stage(item.peer, self._ack(item, stage, error), item.ticket, is_superseded))
+        item.array = None  # after the stage, so that its segment is released in the same report
         self._report_soon()
 
     def _on_released(self, peer: bytes, ticket: int) -> None:
@@ -402,7 +417,8 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         self._report_soon()
 
     def _report_soon(self) -> None:
-        if not self._is_report_due:  # a pending report includes this, as it clears the flag before it collects
+        # A pending report includes this, as it clears the flag before it collects.
+        if not self._is_report_due and (self._stages or self._released):
             self._is_report_due = True
             self.loop.call_soon(self._report)
 

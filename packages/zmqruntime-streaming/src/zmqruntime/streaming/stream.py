@@ -2,10 +2,9 @@
 
 import atexit
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 import msgspec
 import numpy as np
@@ -21,7 +20,7 @@ from zmqruntime.streaming.checks import checked_budget, checked_port, checked_se
 from zmqruntime.streaming.compression import Compression
 from zmqruntime.streaming.engine import StreamEngine
 from zmqruntime.streaming.exceptions import ArrayTooLargeError, StreamTimeoutError, UnsupportedArrayError
-from zmqruntime.streaming.frames import check_array, decode_array, encode_array
+from zmqruntime.streaming.frames import MemoryOrder, check_array, decode_array, encode_array, encode_header
 from zmqruntime.streaming.loans import Loans
 from zmqruntime.streaming.pool import Block
 from zmqruntime.streaming.wire import Content, ImageMessage, PointsMessage, Position, ViewerAction, ViewerPort
@@ -129,7 +128,7 @@ class ImageStream:
             ClosedError: the stream was closed.
         """
         content = ImageMessage(
-            image_id=image_id or uuid.uuid4().hex,
+            image_id=image_id or self._sender.new_id(),
             layer_name=layer_name,
             position=position or {},
             metadata=dict(metadata),
@@ -183,7 +182,7 @@ class ImageStream:
                 f"{ {name: len(values) for name, values in features.items()} }"
             )
         content = PointsMessage(
-            image_id=image_id or uuid.uuid4().hex,
+            image_id=image_id or self._sender.new_id(),
             layer_name=layer_name,
             position=position or {},
             features={name: np.asarray(values).tolist() for name, values in features.items()},
@@ -204,7 +203,7 @@ class ImageStream:
     ) -> str:
         """Show shapes; see :meth:`send`. The viewer gets ``position`` as part of the metadata."""
         content = ShapesMessage(
-            image_id=image_id or uuid.uuid4().hex,
+            image_id=image_id or self._sender.new_id(),
             layer_name=layer_name,
             shapes=list(shapes),
             metadata={**metadata, "position": position or {}},
@@ -310,7 +309,7 @@ class ImageStream:
         sender.check_open()
         _check_plain(content)
         key = (kind, content.layer_name, _frozen(content.position))
-        check_array(array)
+        element = check_array(array)
         self._check_size(array.nbytes)
         sender.wait_for_turn(deadline)
         block = self._loans.take(array)
@@ -321,7 +320,7 @@ class ImageStream:
             block = sender.make_room(lambda: sender.pool.adopt(memoryview(body)), deadline)
         else:
             block = sender.take_block(array.nbytes, deadline)
-            header = b"" if block is None else _copy_into(block, array)
+            header = b"" if block is None else encode_header(element, array.shape, _copy_into(block, array))
         if block is None:
             sender.skip()
             return
@@ -361,12 +360,13 @@ class ImageStream:
         return time.monotonic() + (self._timeout if timeout is None else timeout)
 
 
-def _copy_into(block: Block, array: npt.NDArray[Any]) -> bytes | memoryview:
-    """Copy an array into a block, keeping its memory order for a fast copy, and return the header."""
-    order: Literal["C", "F"] = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    target: npt.NDArray[Any] = np.ndarray(array.shape, array.dtype, buffer=block.memory[: array.nbytes], order=order)
+def _copy_into(block: Block, array: npt.NDArray[Any]) -> MemoryOrder:
+    """Copy an array into a block, keeping its memory order for a fast copy, and return that."""
+    flags = array.flags
+    order = MemoryOrder.FIRST if flags.f_contiguous and not flags.c_contiguous else MemoryOrder.LAST
+    target: npt.NDArray[Any] = np.ndarray(array.shape, array.dtype, buffer=block.memory, order=order.value)
     np.copyto(target, array)
-    return encode_array(target)[0]
+    return order
 
 
 def _check_plain(content: Content) -> bytes:
@@ -379,4 +379,6 @@ def _check_plain(content: Content) -> bytes:
 
 
 def _frozen(position: object) -> bytes:
+    if not position:
+        return b""
     return encode(sorted(position.items()) if isinstance(position, dict) else position)
