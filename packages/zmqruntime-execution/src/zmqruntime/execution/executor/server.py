@@ -1,6 +1,7 @@
 """The server behind an executor: each task is a call of a function."""
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -126,9 +127,10 @@ class FunctionServer(ExecutionServer):
             if is_over:
                 remove_arguments(folder, execution_id)
 
+    @functools.cached_property
     def _pong(self) -> PongResponse:
         """Also tell the name of the executor, which ``zmqruntime list`` shows."""
-        pong = super()._pong()
+        pong = super()._pong
         return msgspec.structs.replace(pong, server=f"Executor {self.name}") if self.name else pong
 
 
