@@ -11,11 +11,13 @@ from scipy import ndimage
 from skimage import morphology, segmentation
 from skimage.restoration import denoise_tv_chambolle
 
+from openhcs_runtime import functions
 from openhcs_runtime.functions import denoise_median
-from openhcs_runtime.functions.features import reconstruction, spots
+from openhcs_runtime.functions.features import reconstruction, skeletons, spots
 from openhcs_runtime.functions.features.laplacian import laplacian_of_gaussian
-from openhcs_runtime.functions.features.regions import Segments
+from openhcs_runtime.functions.features.regions import Regions, Segments
 from openhcs_runtime.functions.medians import disk_median
+from openhcs_runtime.functions.relations import parents_of
 from openhcs_runtime.functions.total_variation import least_variation
 from openhcs_runtime.pipeline.decorators import Stack
 
@@ -133,6 +135,65 @@ def test_values_of_objects_are_summed_and_sorted_like_by_numpy() -> None:
     none = Segments.of(owner[:0], 2)
     np.testing.assert_array_equal(none.sums(values[:0]), [0, 0])
     assert np.isnan(none.highest(values[:0])).all()
+
+
+def test_skeletons_of_objects_that_touch_are_those_of_each_object_alone() -> None:
+    tiles = np.kron(RNG.integers(0, 6, (9, 9)), np.ones((8, 8), int))
+    labels = np.where(ndimage.gaussian_filter(RNG.normal(size=tiles.shape), 1) > -0.05, tiles, 0)
+    together = skeletons.skeletons(Regions.of(labels))
+    assert together["skeleton_branch_count"].sum() > 9
+    for place, number in enumerate(Regions.of(labels).numbers):
+        alone = skeletons.skeletons(Regions.of(labels == number))
+        assert {name: values[0] for name, values in alone.items()} == {
+            name: values[place] for name, values in together.items()
+        }
+
+
+@given(
+    arrays.arrays(np.int32, (6, 7), elements=st.integers(0, 4)),
+    arrays.arrays(np.int32, (6, 7), elements=st.sampled_from([0, 1, 2, 70_000])),
+)
+def test_a_parent_covers_most_pixels_of_its_child(children: Stack, parents: Stack) -> None:
+    numbers, found = parents_of(children, parents)
+    assert numbers.tolist() == [number for number in np.unique(children).tolist() if number]
+    for number, parent in zip(numbers, found, strict=True):
+        over = parents[(children == number) & (parents > 0)].tolist()
+        assert parent == min(over, key=lambda label: (-over.count(label), label), default=0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_projections_are_those_of_whole_stacks(dtype: type) -> None:
+    stack: Stack = RNG.uniform(0, 255, (4, 700, 61)).astype(dtype)
+    for name, expected in (
+        ("mean", stack.mean(axis=0, dtype=np.float64).astype(np.float32)),
+        ("sum", stack.sum(axis=0, dtype=np.float64)),
+        ("std", stack.std(axis=0, dtype=np.float64).astype(np.float32)),
+    ):
+        found = getattr(functions, f"{name}_projection")(stack)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected[np.newaxis])
+
+
+def test_the_sharpest_planes_are_those_that_scipy_finds() -> None:
+    stack = ndimage.gaussian_filter(RNG.poisson(9000, (3, 80, 90)).astype(np.uint16), (0, 1, 1))
+    bends = [
+        np.abs(ndimage.correlate1d(plane.astype(np.float32), [-1, 2, -1], axis=axis, mode="nearest"))
+        for plane in stack
+        for axis in (0, 1)
+    ]
+    sharpness = np.stack(
+        [ndimage.gaussian_filter(bends[2 * k] + bends[2 * k + 1], 2, mode="nearest") for k in range(3)]
+    )
+    best = sharpness.argmax(axis=0)
+    assert len(np.unique(best)) > 1
+    found = functions.focus_projection(stack)
+    np.testing.assert_array_equal(found[0], np.take_along_axis(stack, best[np.newaxis], axis=0)[0])
+
+
+@pytest.mark.parametrize("function", [functions.std_projection, functions.focus_projection])
+def test_a_projection_needs_little_memory(function: Any) -> None:
+    stack = RNG.integers(0, 4096, (48, 200, 200), np.uint16)
+    assert peak_of(function, stack) < 1.5 * stack.nbytes
 
 
 def peak_of(function: Any, *arguments: Any, **options: Any) -> int:

@@ -14,7 +14,7 @@ from openhcs_runtime.pipeline.decorators import (
     special_inputs,
     special_outputs,
 )
-from openhcs_runtime.rois.label_numbers import consecutive
+from openhcs_runtime.rois.label_numbers import consecutive, numbers_of
 
 
 @special_inputs(InputKind.OBJECT_SETS)
@@ -59,25 +59,24 @@ def parents_of(children: NDArray[np.integer], parents: NDArray[np.integer]) -> t
         children: Labels (Y, X).
         parents: Labels (Y, X).
     """
-    inner_numbers, inner = consecutive(children)
-    outer_numbers, outer = consecutive(parents)
-    both = (inner > 0) & (outer > 0)
+    inside = np.flatnonzero(children)
+    inner_numbers, inner = consecutive(children.ravel()[inside])
+    outer_numbers, outer = consecutive(parents.ravel()[inside])
+    both = outer > 0
     pairs, pixels = np.unique(inner[both].astype(np.int64) * (len(outer_numbers) + 1) + outer[both], return_counts=True)
-    found = [0] * len(inner_numbers)
-    most = [0] * len(inner_numbers)
-    for pair, count in zip(pairs.tolist(), pixels.tolist(), strict=True):
-        child, parent = divmod(pair, len(outer_numbers) + 1)
-        if count > most[child - 1]:
-            most[child - 1], found[child - 1] = count, int(outer_numbers[parent - 1])
-    return inner_numbers, found
+    child, parent = np.divmod(pairs, len(outer_numbers) + 1)
+    order = np.lexsort((parent, -pixels, child))
+    covered, first = np.unique(child[order], return_index=True)
+    found = np.zeros(len(inner_numbers), np.int64)
+    found[covered - 1] = outer_numbers[parent[order][first] - 1]
+    return inner_numbers, found.tolist()
 
 
 def _relate(
     children: NDArray[np.integer], parents: NDArray[np.integer], child: str, parent: str
 ) -> tuple[Measurements, Measurements]:
     labels, found = parents_of(children, parents)
-    outer, _ = consecutive(parents)
-    counts = {int(label): 0 for label in outer}
+    counts = dict.fromkeys(numbers_of(parents).tolist(), 0)
     for label in found:
         if label:
             counts[label] += 1

@@ -5,84 +5,68 @@ joined to their eight neighbours, but not diagonally where a way around the corn
 counted as several. A step along a row or column has a length of 1, a diagonal one of the square root of 2.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from openhcs_runtime.functions.features.regions import Columns, Regions
+from openhcs_runtime.functions.features.regions import Columns, Integers, Regions
 
-
-@dataclass(frozen=True, slots=True)
-class _Skeleton:
-    """What is measured of one skeleton."""
-
-    length: float
-    branches: int
-    ends: int
-    junctions: int
+_LENGTHS = {(0, 1): 1.0, (1, 0): 1.0, (1, 1): 2**0.5, (1, -1): 2**0.5}
+"""The length of a step to each neighbour that comes later in an image."""
 
 
 def skeletons(regions: Regions) -> Columns:
     """Return the skeleton features of each object, lengths in pixels."""
-    from skimage.morphology import skeletonize  # noqa: PLC0415  loads slowly
-
-    boxes = ndimage.find_objects(regions.labels)
-    found = [
-        _measured(np.pad(skeletonize(regions.labels[box] == place), 1)) for place, box in enumerate(boxes, start=1)
-    ]
+    thin = _thinned(regions.labels)
+    at = np.flatnonzero(thin)
+    owner = thin.ravel()[at].astype(np.int64) - 1
+    joints = [_joined(thin, at, down, over) for down, over in _LENGTHS]
+    one, other = np.concatenate([np.stack(pair) for pair in joints], axis=1)
+    degrees = np.bincount(one, minlength=len(at)) + np.bincount(other, minlength=len(at))
+    crossing = degrees > 2
+    length = np.zeros(len(regions))
+    for (first, _), step in zip(joints, _LENGTHS.values(), strict=True):
+        length += step * np.bincount(owner[first], minlength=len(regions))
     return {
-        "skeleton_length_px": np.array([each.length for each in found], float),
-        "skeleton_branch_count": np.array([each.branches for each in found], int),
-        "skeleton_end_count": np.array([each.ends for each in found], int),
-        "skeleton_junction_count": np.array([each.junctions for each in found], int),
+        "skeleton_length_px": length,
+        "skeleton_branch_count": _parts(one, other, (degrees > 0) & ~crossing, owner, len(regions)),
+        "skeleton_end_count": np.bincount(owner[degrees == 1], minlength=len(regions)),
+        "skeleton_junction_count": _parts(one, other, crossing, owner, len(regions)),
     }
 
 
-def _measured(thin: NDArray[np.bool_]) -> _Skeleton:
-    """Return what a skeleton with a margin of one pixel has."""
-    joints = _joints(thin)
-    one, other = np.concatenate([np.stack(pair) for pair, _ in joints], axis=1)
-    degrees = np.bincount(one, minlength=thin.size) + np.bincount(other, minlength=thin.size)
-    crossing = degrees > 2
-    return _Skeleton(
-        sum(length * len(pair[0]) for pair, length in joints),
-        _parts(one, other, (degrees > 0) & ~crossing),
-        int((degrees == 1).sum()),
-        _parts(one, other, crossing),
-    )
+def _thinned(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the labels of the pixels in the skeletons of objects, with a margin of one pixel."""
+    from skimage.morphology import skeletonize  # noqa: PLC0415  loads slowly
+
+    thin = np.zeros((labels.shape[0] + 2, labels.shape[1] + 2), np.int32)
+    inner = thin[1:-1, 1:-1]
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        inner[box][skeletonize(labels[box] == number)] = number
+    return thin
 
 
-def _parts(one: NDArray[np.int64], other: NDArray[np.int64], chosen: NDArray[np.bool_]) -> int:
-    """Return in how many parts some of the pixels are, by the joints between them."""
+def _joined(thin: NDArray[np.int32], at: Integers, down: int, over: int) -> tuple[Integers, Integers]:
+    """Return which of the pixels ``at`` are joined to a neighbour, and the places of these neighbours in ``at``."""
+    flat, row = thin.ravel(), thin.shape[1]
+    beside, below = flat[at + over], flat[at + row]
+    own, joined = flat[at], flat[at + down * row + over] == flat[at]
+    if down and over:  # there is no way around the corner
+        joined &= (beside != own) & (below != own)
+    first = np.flatnonzero(joined)
+    return first, np.searchsorted(at, at[first] + down * row + over)
+
+
+def _parts(one: Integers, other: Integers, chosen: NDArray[np.bool_], owner: Integers, count: int) -> Integers:
+    """Return in how many parts some of the pixels of each object are, by the joints between them."""
     from scipy.sparse import coo_array  # noqa: PLC0415  loads slowly
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
-    count = int(chosen.sum())
-    if not count:
-        return 0
+    if not chosen.any():
+        return np.zeros(count, np.int64)
     place = np.cumsum(chosen) - 1
     within = chosen[one] & chosen[other]
     edges = (np.ones(int(within.sum())), (place[one[within]], place[other[within]]))
-    return int(connected_components(coo_array(edges, shape=(count, count)), directed=False)[0])
-
-
-def _joints(thin: NDArray[np.bool_]) -> list[tuple[tuple[NDArray[np.int64], NDArray[np.int64]], float]]:
-    """Return for each direction the flat indices of pixels and of those that they are joined to, and the distance."""
-
-    def shifted(down: int, over: int) -> NDArray[np.bool_]:
-        return np.roll(thin, (-down, -over), (0, 1))
-
-    below = shifted(1, 0)
-    joined = {
-        (0, 1): thin & shifted(0, 1),
-        (1, 0): thin & below,
-        (1, 1): thin & shifted(1, 1) & ~shifted(0, 1) & ~below,
-        (1, -1): thin & shifted(1, -1) & ~shifted(0, -1) & ~below,
-    }
-    found = []
-    for (down, over), where in joined.items():
-        first = np.flatnonzero(where)
-        found.append(((first, first + down * thin.shape[1] + over), float(np.hypot(down, over))))
-    return found
+    _, part = connected_components(coo_array(edges, shape=(int(chosen.sum()),) * 2), directed=False)
+    _, first = np.unique(part, return_index=True)
+    return np.bincount(owner[chosen][first], minlength=count)
