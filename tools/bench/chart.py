@@ -39,6 +39,9 @@ Versions: {versions}.
 """
 
 
+LONG = ("functions",)
+"""Scripts whose figures are too many for the README and the picture; the page has them."""
+
 BEGIN, END = "<!-- measured: nox -s bench -- --store writes this table -->\n", "<!-- end of the table -->\n"
 README_TABLE = """
 Medians, measured on {date} on one machine with {cores} cores, compared with other tools and with the bare operation:
@@ -82,7 +85,7 @@ def comparisons(parts: Sequence[Part]) -> list[Comparison]:
 def readme_table(run: Run) -> str:
     """Return the results that have a reference, one row each, as Markdown."""
     rows = []
-    for part in run.parts:
+    for part in _shown(run):
         for ours in (figure for figure in part.figures if figure.side is Side.OURS):
             others = [figure for figure in part.figures if figure.name == ours.name and figure is not ours]
             beside = "; ".join(f"{_cell(other.by)} {_value(other)}" for other in others)
@@ -98,6 +101,10 @@ def page(run: Run) -> str:
     versions = ", ".join([f"Python {machine.python}", *(f"{name} {version}" for name, version in run.versions.items())])
     warning = QUICK if run.quick else ""
     return PAGE.format(date=run.date, machine=where, warning=warning, tables=tables, versions=versions)
+
+
+def _shown(run: Run) -> list[Part]:
+    return [part for part in run.parts if part.script not in LONG]
 
 
 def _table(part: Part) -> Iterator[str]:
@@ -133,7 +140,7 @@ def _cell(text: str) -> str:
 
 def picture(run: Run) -> str:
     """Return the comparisons as bars on a logarithmic scale, as SVG."""
-    rows = comparisons(run.parts)
+    rows = comparisons(_shown(run))
     most = max([10.0, *(row.times for row in rows)])
     least = min([0.5, *(row.times for row in rows)])
     scale = _Scale(math.floor(math.log10(least) * 2) / 2, math.ceil(math.log10(most) * 2) / 2)

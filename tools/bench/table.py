@@ -58,6 +58,7 @@ QUICK = MappingProxyType(
 """The arguments that make a script short; other scripts are not part of a quick run."""
 NEEDS = MappingProxyType(
     {
+        "functions": "cp_measure",
         "gui": "PyQt6",
         "gui_logs": "PyQt6",
         "numbers_pane": "PyQt6",
@@ -70,7 +71,8 @@ NEEDS = MappingProxyType(
 SCREEN = "viewers_"
 """Scripts with this prefix need a screen."""
 VERSIONS = (
-    *("zmqruntime-core", "openhcs-runtime", "pyzmq", "msgspec", "numpy", "scikit-image", "tifffile"),
+    *("zmqruntime-core", "openhcs-runtime", "pyzmq", "msgspec", "numpy", "scipy", "scikit-image", "tifffile"),
+    *("opencv-python-headless", "edt", "cp_measure", "laptrack"),
     *("ipyparallel", "distributed", "imagezmq", "napari", "PyQt6"),
 )
 MISSED, BROKEN = 1, 2

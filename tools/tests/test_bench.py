@@ -1,6 +1,7 @@
 """What the benchmarks hand over, how it is judged, kept, drawn and compared; nothing is measured here."""
 
 import argparse
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
+from openhcs_runtime import functions
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 
@@ -135,3 +138,54 @@ def test_the_table_finds_the_scripts_that_hand_over_figures() -> None:
 def test_every_script_explains_itself(name: str) -> None:
     command = [sys.executable, str(BENCH / f"{name}.py"), "--help"]
     assert "--json" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::DeprecationWarning")  # of cp_measure, when it is compiled
+def test_every_function_of_the_library_is_measured_or_it_is_said_why_not() -> None:
+    for needed in ("cv2", "cp_measure", "laptrack"):
+        pytest.importorskip(needed)
+    from function_cases import UNMEASURED, cases
+    from function_images import images_of
+
+    measured = {case.name.partition(",")[0] for case in cases(images_of(128))}
+    known = {name for name in dir(functions) if inspect.isfunction(getattr(functions, name))}
+    assert measured | set(UNMEASURED) == known
+    assert not measured & set(UNMEASURED)
+
+
+def test_a_function_is_timed_in_turns_with_its_peers_after_a_look_at_the_results(
+    figures: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from function_case import Case, Peer, same
+    from function_images import images_of
+    from functions import measure
+
+    calls: list[str] = []
+
+    def called(name: str, value: int) -> Any:
+        def run() -> int:
+            calls.append(name)
+            return value
+
+        return run
+
+    report, images = figures.Report(), images_of(64)
+    measure(Case("twice", called("ours", 2), (Peer("other", called("other", 2), same),)), images, 2, report)
+    assert calls == ["ours", "other"] * 3
+    assert [(figure.name, figure.side) for figure in report.figures] == [
+        ("twice, 64 px", figures.Side.OURS),
+        ("twice, 64 px", figures.Side.PEER),
+    ]
+    with pytest.raises(AssertionError, match="twice: the result is not that of other"):
+        measure(Case("twice", called("ours", 2), (Peer("other", called("other", 3), same),)), images, 2, report)
+
+
+def test_the_figures_of_many_functions_are_on_the_page_only(figures: ModuleType) -> None:
+    import chart
+    import msgspec
+
+    run = run_of(some(figures))
+    many = msgspec.structs.replace(run.parts[0], script="functions", figures=[figures.Figure("one of many", 1, "ms")])
+    run = msgspec.structs.replace(run, parts=[*run.parts, many])
+    assert "one of many" in chart.page(run)
+    assert "one of many" not in chart.readme_table(run) + chart.picture(run)
