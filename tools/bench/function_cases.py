@@ -74,6 +74,7 @@ def _denoising(images: Images) -> Iterator[Case]:
                 lambda: restoration.denoise_nl_means(single, patch_size=5, patch_distance=6, h=60.0, sigma=75.0),
             ),
         ),
+        note="calls scikit-image, after an estimate of the noise",
     )
     scaled = (single - single.min()) / (single.max() - single.min())
     yield Case(
