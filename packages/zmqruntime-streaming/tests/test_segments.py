@@ -1,5 +1,6 @@
 """Segments of shared memory and the blocks made of them."""
 
+import mmap
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.streaming import SegmentError, sweep_segments
+from zmqruntime.streaming.mappings import Mappings
 from zmqruntime.streaming.pool import BlockPool
 from zmqruntime.streaming.segments import create_segment, open_segment, remove_segment, segment_folder
 
@@ -153,3 +155,48 @@ def test_segments_are_files_in_the_folder_for_temporary_ones_where_there_is_no_s
         assert not list(tmp_path.iterdir())
     finally:
         segment_folder.cache_clear()
+
+
+def test_a_segment_is_opened_once_and_given_up_when_it_is_no_longer_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[str, int]] = []
+
+    def open_counted(name: str, nbytes: int) -> mmap.mmap:
+        opened.append((name, nbytes))
+        return open_segment(name, nbytes)
+
+    monkeypatch.setattr("zmqruntime.streaming.mappings.open_segment", open_counted)
+    name, memory = create_segment(8192)
+    try:
+        mappings = Mappings(most=2)
+        first, second = mappings.read(name, 4096), mappings.read(name, 100)
+        memory[:3] = b"abc"
+        assert bytes(first[:3]) == bytes(second[:3]) == b"abc"
+        assert not first.flags.writeable
+        assert mappings.read(name, 8192).nbytes == 8192
+        assert opened == [(name, 4096), (name, 8192)]
+        for wrong in (0, 8193):
+            with pytest.raises(SegmentError):
+                mappings.read(name, wrong)
+        mappings.read(name, 10)
+        mappings.drop_unused()
+        assert len(mappings) == 1
+        mappings.drop_unused()
+        assert len(mappings) == 0
+    finally:
+        remove_segment(name)
+    assert bytes(first[:3]) == b"abc"  # an array outlives all that
+
+
+def test_the_segment_opened_first_is_given_up_when_there_are_too_many() -> None:
+    names = [create_segment(4096)[0] for _ in range(3)]
+    try:
+        mappings = Mappings(most=2)
+        for name in names:
+            mappings.read(name, 1)
+        assert list(mappings._mapped) == names[1:]
+        none = Mappings(most=0)
+        assert none.read(names[0], 1).nbytes == 1
+        assert len(none) == 0
+    finally:
+        for name in names:
+            remove_segment(name)
