@@ -103,6 +103,24 @@ def test_blocks_are_used_again_and_stay_within_the_budget() -> None:
     pool.close()
 
 
+def test_private_blocks_are_used_again_once_there_are_enough_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zmqruntime.streaming.pool._MAX_SEGMENTS", 2)
+    pool = BlockPool(100 * PAGE)
+    blocks = [pool.acquire(PAGE, shared=True) for _ in range(6)]
+    larger = pool.acquire(2 * PAGE, shared=True)
+    assert [block is not None and block.segment is not None for block in blocks] == [True] * 2 + [False] * 4
+    for block in [*blocks, larger]:
+        assert block is not None
+        pool.give_back(block)
+    total = pool.total
+    again = [pool.acquire(PAGE, shared=True) for _ in range(7)]
+    assert again[:6] == [*blocks[1::-1], *blocks[5:1:-1]], "segments first, and of each kind the one freed last"
+    assert again[6] is larger
+    assert pool.total == total
+    assert (pool.acquire(PAGE, shared=True), pool.total) != (None, total)
+    pool.close()
+
+
 def test_without_room_in_shared_memory_a_block_is_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def full(nbytes: int) -> None:
         raise OSError(28, "No space left on device")
