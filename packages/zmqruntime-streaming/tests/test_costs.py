@@ -132,3 +132,16 @@ def test_a_signal_handler_sends_in_the_middle_of_a_message(monkeypatch: pytest.M
         monkeypatch.setattr(sock, "send_multipart", interrupted)
         sender.send(BIG, number=1)
         assert [receiver.get()[1]["number"] for _ in range(2)] == [1, 2]
+
+
+def test_a_viewer_maps_a_segment_once_and_lets_it_go_with_its_producer(
+    viewer: Viewer, stream: ImageStream, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    opened = counted(monkeypatch, viewer._mappings, "_open")
+    for _ in range(IMAGES):
+        stream.send(BIG)
+        stream.settle(10)
+    assert len(opened) <= 3
+    assert viewer._mappings
+    stream.close()
+    until(lambda: not viewer._mappings)

@@ -1,5 +1,6 @@
 """Segments of shared memory and the blocks made of them."""
 
+import mmap
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.streaming import SegmentError, sweep_segments
+from zmqruntime.streaming.mappings import Mappings
 from zmqruntime.streaming.pool import BlockPool
 from zmqruntime.streaming.segments import create_segment, open_segment, remove_segment, segment_folder
 
@@ -101,6 +103,24 @@ def test_blocks_are_used_again_and_stay_within_the_budget() -> None:
     pool.close()
 
 
+def test_private_blocks_are_used_again_once_there_are_enough_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zmqruntime.streaming.pool._MAX_SEGMENTS", 2)
+    pool = BlockPool(100 * PAGE)
+    blocks = [pool.acquire(PAGE, shared=True) for _ in range(6)]
+    larger = pool.acquire(2 * PAGE, shared=True)
+    assert [block is not None and block.segment is not None for block in blocks] == [True] * 2 + [False] * 4
+    for block in [*blocks, larger]:
+        assert block is not None
+        pool.give_back(block)
+    total = pool.total
+    again = [pool.acquire(PAGE, shared=True) for _ in range(7)]
+    assert again[:6] == [*blocks[1::-1], *blocks[5:1:-1]], "segments first, and of each kind the one freed last"
+    assert again[6] is larger
+    assert pool.total == total
+    assert (pool.acquire(PAGE, shared=True), pool.total) != (None, total)
+    pool.close()
+
+
 def test_without_room_in_shared_memory_a_block_is_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def full(nbytes: int) -> None:
         raise OSError(28, "No space left on device")
@@ -153,3 +173,48 @@ def test_segments_are_files_in_the_folder_for_temporary_ones_where_there_is_no_s
         assert not list(tmp_path.iterdir())
     finally:
         segment_folder.cache_clear()
+
+
+def test_a_segment_is_opened_once_and_given_up_when_it_is_no_longer_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[str, int]] = []
+
+    def open_counted(name: str, nbytes: int) -> mmap.mmap:
+        opened.append((name, nbytes))
+        return open_segment(name, nbytes)
+
+    monkeypatch.setattr("zmqruntime.streaming.mappings.open_segment", open_counted)
+    name, memory = create_segment(8192)
+    try:
+        mappings = Mappings(most=2)
+        first, second = mappings.read(name, 4096), mappings.read(name, 100)
+        memory[:3] = b"abc"
+        assert bytes(first[:3]) == bytes(second[:3]) == b"abc"
+        assert not first.flags.writeable
+        assert mappings.read(name, 8192).nbytes == 8192
+        assert opened == [(name, 4096), (name, 8192)]
+        for wrong in (0, 8193):
+            with pytest.raises(SegmentError):
+                mappings.read(name, wrong)
+        mappings.read(name, 10)
+        mappings.drop_unused()
+        assert len(mappings) == 1
+        mappings.drop_unused()
+        assert len(mappings) == 0
+    finally:
+        remove_segment(name)
+    assert bytes(first[:3]) == b"abc"  # an array outlives all that
+
+
+def test_the_segment_opened_first_is_given_up_when_there_are_too_many() -> None:
+    names = [create_segment(4096)[0] for _ in range(3)]
+    try:
+        mappings = Mappings(most=2)
+        for name in names:
+            mappings.read(name, 1)
+        assert list(mappings._mapped) == names[1:]
+        none = Mappings(most=0)
+        assert none.read(names[0], 1).nbytes == 1
+        assert len(none) == 0
+    finally:
+        for name in names:
+            remove_segment(name)

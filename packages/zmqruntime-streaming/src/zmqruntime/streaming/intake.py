@@ -11,6 +11,7 @@ from zmqruntime.messages import ErrorCode
 from zmqruntime.streaming.compression import decompress
 from zmqruntime.streaming.exceptions import ArrayFramesError, SegmentError
 from zmqruntime.streaming.frames import count_bytes, decode_array
+from zmqruntime.streaming.mappings import Mappings
 from zmqruntime.streaming.segments import open_segment
 from zmqruntime.streaming.wire import Delivery, ImageMessage, Packing, PointsMessage, SegmentProbe
 
@@ -29,13 +30,14 @@ def can_open(probe: SegmentProbe | None) -> bool:
 
 
 def read_array(
-    delivery: Delivery, frames: Sequence[zmq.Frame], on_release: Callable[[], None]
+    delivery: Delivery, frames: Sequence[zmq.Frame], mappings: Mappings, on_release: Callable[[], None]
 ) -> npt.NDArray[Any] | None:
     """Return the array of a delivery, read-only; None for shapes and ROIs, which have none.
 
     Args:
         delivery: the delivery.
         frames: its further frames.
+        mappings: the segments that are open.
         on_release: called on any thread once there are no more references to an array in a segment.
 
     Returns:
@@ -51,10 +53,10 @@ def read_array(
         raise ArrayFramesError(ErrorCode.INVALID, "the header of the array is missing")
     head, bodies = frames[0].buffer, [frame.buffer for frame in frames[1:]]
     if delivery.segment is not None:
-        mapped = open_segment(delivery.segment.name, delivery.segment.nbytes)
-        weakref.finalize(mapped, on_release).atexit = False
-        return decode_array([head, memoryview(mapped)])
-    body = bodies[0] if len(bodies) == 1 else memoryview(b"".join(bodies))
+        body = mappings.read(delivery.segment.name, delivery.segment.nbytes)
+        weakref.finalize(body, on_release).atexit = False  # all arrays on it have this one as their base
+        return decode_array([head, body.data])
+    elements = bodies[0] if len(bodies) == 1 else memoryview(b"".join(bodies))
     if delivery.packing is Packing.BLOSC2:
-        return decode_array([head, decompress(body, count_bytes(head))])
-    return decode_array([head, body])
+        return decode_array([head, decompress(elements, count_bytes(head))])
+    return decode_array([head, elements])

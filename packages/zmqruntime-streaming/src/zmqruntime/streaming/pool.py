@@ -6,6 +6,7 @@ Not thread-safe; a stream holds its lock during every call.
 import mmap
 import os
 import weakref
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,54 @@ class Block:
         return True
 
 
+class _Spares:
+    """Blocks that are free, found by their size, and in the order in which they became free."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[tuple[bool, int], deque[Block]] = {}
+        self._all: dict[Block, None] = {}
+
+    def add(self, block: Block) -> None:
+        """Add a block that has become free."""
+        self._by_kind.setdefault(_kind_of(block), deque()).append(block)
+        self._all[block] = None
+
+    def take(self, shared: bool, smallest: int, largest: int) -> Block | None:
+        """Remove and return the block freed last, which is most likely cached, of a capacity in this range."""
+        fitting = [
+            (blocks, kind)
+            for kind, blocks in self._by_kind.items()
+            if kind[0] == shared and smallest <= kind[1] <= largest
+        ]
+        if not fitting:
+            return None
+        blocks, kind = min(fitting, key=lambda found: found[1])
+        return self._removed(blocks.pop(), kind)
+
+    def take_oldest(self) -> Block | None:
+        """Remove and return the block that has been free for longest."""
+        block = next(iter(self._all), None)
+        if block is None:
+            return None
+        kind = _kind_of(block)
+        return self._removed(self._by_kind[kind].popleft(), kind)
+
+    def clear(self) -> None:
+        """Remove all blocks."""
+        self._by_kind.clear()
+        self._all.clear()
+
+    def _removed(self, block: Block, kind: tuple[bool, int]) -> Block:
+        if not self._by_kind[kind]:
+            del self._by_kind[kind]
+        del self._all[block]
+        return block
+
+
+def _kind_of(block: Block) -> tuple[bool, int]:
+    return block.segment is not None, block.capacity
+
+
 class BlockPool:
     """Blocks with a total size of up to ``budget`` bytes, both in use and free."""
 
@@ -65,7 +114,7 @@ class BlockPool:
         self.budget = budget
         self.total = 0
         self.segments = 0
-        self._free: list[Block] = []
+        self._free = _Spares()
         self._all: set[Block] = set()
         self._read: list[Block] = []
         """Done, but not free, as the program has arrays on them; dropped, and thereby its own, if room is needed."""
@@ -74,11 +123,12 @@ class BlockPool:
 
     def acquire(self, nbytes: int, shared: bool) -> Block | None:
         """Return a block of at least ``nbytes``, preferably a segment if ``shared``; None if there is no room."""
-        for index in range(len(self._free) - 1, -1, -1):  # the one freed last is most likely cached
-            block = self._free[index]
-            if nbytes <= block.capacity <= 2 * nbytes + _PAGE and (block.segment is not None) == shared:
-                return self._free.pop(index)
         capacity = max(_PAGE, -(-nbytes // _PAGE) * _PAGE)
+        spare = self._free.take(shared, capacity, 2 * nbytes + _PAGE)
+        if spare is None and shared and self.segments >= _MAX_SEGMENTS:
+            spare = self._free.take(False, capacity, 2 * nbytes + _PAGE)
+        if spare is not None:
+            return spare
         self._shrink(self.budget - capacity)
         if self.total + capacity > self.budget:
             return None
@@ -106,13 +156,13 @@ class BlockPool:
         elif block.is_read:
             self._read.append(block)
         else:
-            self._free.append(block)
+            self._free.add(block)
 
     def let_go(self, block: Block) -> None:
         """Note that the program has no more arrays on a block that it sent; it is free if it was given back."""
         if block in self._read and not block.is_read:
             self._read.remove(block)
-            self._free.append(block)
+            self._free.add(block)
 
     def close(self) -> None:
         """Remove all segments, including those of blocks in use."""
@@ -124,9 +174,10 @@ class BlockPool:
 
     def _shrink(self, total: int) -> None:
         """Drop blocks that nothing is sent from, until those left have the given total size, if that is possible."""
-        for spare in (self._free, self._read):
-            while self.total > total and spare:
-                self._drop(spare.pop(0))
+        while self.total > total and (block := self._free.take_oldest()) is not None:
+            self._drop(block)
+        while self.total > total and self._read:
+            self._drop(self._read.pop(0))
 
     def _make(self, capacity: int, shared: bool) -> Block:
         if shared and self.segments < _MAX_SEGMENTS:

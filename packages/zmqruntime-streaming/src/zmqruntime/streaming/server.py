@@ -24,6 +24,7 @@ from zmqruntime.streaming.display import DeferredAck, DisplayItem, DisplayQueue,
 from zmqruntime.streaming.exceptions import SegmentError, ViewerCommandError
 from zmqruntime.streaming.frames import encode_array
 from zmqruntime.streaming.intake import can_open, read_array
+from zmqruntime.streaming.mappings import Mappings
 from zmqruntime.streaming.peers import Peers
 from zmqruntime.streaming.segments import sweep_segments
 from zmqruntime.streaming.wire import (
@@ -52,6 +53,7 @@ _PER_TURN = 64
 _WINDOW = 16
 _LOOK_SECONDS = 1.0
 _RECEIVED_SECONDS = 0.05
+_MAPPED_SECONDS = 1.0
 _EVENTS, _READABLE = int(zmq.EVENTS), int(zmq.POLLIN)  # arithmetic with flags of pyzmq takes longer than the call
 
 T = TypeVar("T")
@@ -106,6 +108,8 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         self._window = max(1, window)
         self._decode_stream: Decoder[FromProducer] = Decoder(FromProducer)
         self._queue = DisplayQueue()
+        self._mappings = Mappings()
+        self._is_tidy_due = False
         self._stages: deque[_Stage] = deque()
         self._released: deque[tuple[bytes, int]] = deque()
         self._open_items: set[DisplayItem] = set()
@@ -216,6 +220,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         self._peers = Peers(self.loop, sweep_segments)
         stack.callback(self._close_ack_socket)
         stack.callback(self._peers.close)
+        stack.callback(self._mappings.clear)
         stack.callback(self._report)
         if self.has_display_thread:
             thread = DisplayThread(self._queue, self.display_waiting)
@@ -234,6 +239,9 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         if self._stages and not self._is_timer_set:
             self._is_timer_set = True
             self.loop.call_later(_RECEIVED_SECONDS, self._report_at_last)
+        if self._mappings and not self._is_tidy_due:
+            self._is_tidy_due = True
+            self.loop.call_later(_MAPPED_SECONDS, self._tidy)
 
     def _receive_waiting(self) -> None:
         for _ in range(_PER_TURN):
@@ -265,7 +273,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         item = DisplayItem(peer, delivery.content, delivery.ticket)
         self._open_items.add(item)
         try:
-            item.array = read_array(delivery, frames, lambda: self._on_released(peer, delivery.ticket))
+            item.array = read_array(delivery, frames, self._mappings, lambda: self._on_released(peer, delivery.ticket))
         except (MessageError, SegmentError) as error:
             if delivery.segment is not None:
                 self._released.append((peer, delivery.ticket))
@@ -287,6 +295,13 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
             shares_memory=shares,
             packings=[Packing.PLAIN, Packing.BLOSC2] if is_available() else [Packing.PLAIN],
         )
+
+    def _tidy(self) -> None:
+        """Give up segments that are no longer used; called once per second while there are some."""
+        self._mappings.drop_unused()
+        self._is_tidy_due = bool(self._mappings)
+        if self._is_tidy_due:
+            self.loop.call_later(_MAPPED_SECONDS, self._tidy)
 
     def _report_at_last(self) -> None:
         """Report what was received, if nothing has been displayed in the meantime, with which it would be reported."""

@@ -167,7 +167,8 @@ class StreamWelcome(Message, frozen=True, kw_only=True, tag="stream_welcome"):
 class StreamReport(Message, frozen=True, kw_only=True, tag="stream_report"):
     """The outcome of deliveries: acknowledgements, tickets that are done, and tickets whose segments are released.
 
-    Tickets in ``superseded`` are done as well, but were not shown because something newer had arrived.
+    Tickets in ``superseded`` are done as well, but were not shown because something newer had arrived. A viewer may
+    wait a moment (here 50 ms) before it reports that something was received, to report its outcome in the same message.
     """
 
     acks: list[ImageAck] = msgspec.field(default_factory=list)
