@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import figures
@@ -34,6 +34,7 @@ from zmqruntime.messages import PingRequest
 
 SERVER = Path(__file__).with_name("noop_server.py")
 PING = encode(PingRequest())
+ROUNDS = 5
 NOT_DURABLE = "not durable"
 
 
@@ -49,9 +50,9 @@ def main() -> int:
     parser.add_argument("--idle", type=float, default=60.0, help="seconds of idleness [default: 60]")
     with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="zb") as home:
         os.environ["HOME"] = home
-        bare, insert = bare_request_seconds(options.repeat), insert_seconds(Path(home))
+        insert = insert_seconds(Path(home))
         with client("NoopServer") as ours:
-            measure_requests(report, ours, bare, options.repeat)
+            measure_requests(report, ours, options.repeat)
             measure_executions(report, ours, insert, options.repeat)
             measure_cancel(report, ours)
             measure_idle(report, ours, options.idle)
@@ -89,22 +90,28 @@ def echo(url: str) -> None:
         sock.send_multipart(frames)
 
 
-def bare_request_seconds(repeat: int) -> float:
-    """Send the same bytes through a bare REQ/ROUTER pair in two processes."""
-    url = f"ipc://{tempfile.mkdtemp(prefix='zb')}/bare.sock"
-    server = multiprocessing.get_context("spawn").Process(target=echo, args=(url,))
-    server.start()
-    with zmq.Context() as context, context.socket(zmq.REQ) as sock:
+@contextlib.contextmanager
+def bare_pair() -> Iterator[Callable[[], bytes]]:
+    """Provide a call that sends the same bytes through a bare REQ/ROUTER pair in two processes."""
+    with tempfile.TemporaryDirectory(prefix="zb") as folder, zmq.Context() as context, context.socket(zmq.REQ) as sock:
+        url = f"ipc://{folder}/bare.sock"
+        server = multiprocessing.get_context("spawn").Process(target=echo, args=(url,))
+        server.start()
         sock.connect(url)
 
         def ask(data: bytes = PING) -> bytes:
             sock.send(data)
             return sock.recv()
 
-        median = median_seconds(ask, repeat)
+        yield ask
         ask(b"")
-    server.join()
-    return median
+        server.join()
+
+
+def in_turns(calls: Sequence[Callable[[], object]], repeat: int) -> list[float]:
+    """Return the median seconds of each call, over rounds in which they take turns, so that all see the same load."""
+    rounds = [[median_seconds(call, max(1, repeat // ROUNDS)) for call in calls] for _ in range(ROUNDS)]
+    return [statistics.median(found) for found in zip(*rounds, strict=True)]
 
 
 def insert_seconds(folder: Path) -> float:
@@ -127,12 +134,21 @@ def client(server: str) -> Iterator[ExecutionClient]:
         yield ours
 
 
-def measure_requests(report: Report, ours: ExecutionClient, bare: float, repeat: int) -> None:
-    """Measure a control request, compared with the bare pair."""
-    seconds = median_seconds(lambda: ours.request(PingRequest(), PongResponse), repeat)
+def measure_requests(report: Report, ours: ExecutionClient, repeat: int) -> None:
+    """Measure a control request in turns with the bare pair, and with a bare socket to our server."""
+    with bare_pair() as bare, zmq.Context() as context, context.socket(zmq.REQ) as sock:
+        sock.connect(ours.address.control_url)
+
+        def ask_ours() -> bytes:
+            sock.send(PING)
+            return sock.recv()
+
+        calls = (lambda: ours.request(PingRequest(), PongResponse), bare, ask_ours)
+        seconds, floor, server = in_turns(calls, repeat)
     report.tell(
-        Figure("control request", seconds * 1e6, "us"),
-        Figure("control request", bare * 1e6, "us", Side.FLOOR, "pyzmq, REQ to ROUTER", bar=1 / 1.5),
+        Figure("control request", seconds * 1e6, "us", note=f"load {os.getloadavg()[0]:.1f}"),
+        Figure("control request", floor * 1e6, "us", Side.FLOOR, "pyzmq, REQ to ROUTER", bar=1 / 1.5),
+        Figure("control request", server * 1e6, "us", Side.PEER, "pyzmq, REQ to our server", note="no client of ours"),
     )
 
 
@@ -259,6 +275,7 @@ def measure_idle(report: Report, ours: ExecutionClient, seconds: float) -> None:
     report.tell(
         Figure("idle server, memory", server.memory_info().rss / 1e6, "MB", bar=40),
         Figure(f"idle server, processor time over {seconds:g} s", cpu, "s", bar=seconds / 600),
+        Figure("idle server, threads", server.num_threads(), "", bar=5, note="one of them for its one worker"),
     )
 
 

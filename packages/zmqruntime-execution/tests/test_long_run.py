@@ -81,7 +81,7 @@ def test_nothing_is_kept_of_executions_that_have_ended() -> None:
         ledger, runner = server._ledger, server._runner
         open_ones = (ledger.active, ledger._started, ledger._event_sizes, ledger.backlog._keys, ledger._just_ended)
         assert [len(kept) for kept in (*open_ones, runner._timers._timers, runner._overdue)] == [0] * 7
-        kept = (client._followers, client._ends, client._delivered, client._unsure, client._control._waiting)
+        kept = (client._followers, client._ends, client._delivered, client._unsure, client._control.channel._waiting)
         assert [len(each) for each in kept] == [0] * 5
         assert len(client._recent_ends) == 600
         assert len(seen) == 1800

@@ -140,9 +140,17 @@ class Address:
 
     def is_claimed(self) -> bool:
         """Return whether a server of this application holds the port; if it does not answer at once, it is busy."""
+        return self._is_lock_held() is True
+
+    def is_released(self) -> bool:
+        """Return whether the lock file of the port is there and free, so that no server holds it."""
+        return self._is_lock_held() is False
+
+    def _is_lock_held(self) -> bool | None:
+        """Return whether the port is locked; None if nothing tells it."""
         path = self._socket_folder / f"{self._name}.lock"
         if not (self.is_local and path.exists()):
-            return False
+            return None
         lock = FileLock(path)
         if lock.acquire(timeout=0):
             lock.release()

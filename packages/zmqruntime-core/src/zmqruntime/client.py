@@ -198,8 +198,8 @@ class ZMQClient(ControlClient):
         stack.callback(self.subscription.close)
 
     @property
-    def expects_word(self) -> bool:
-        """Whether silence is significant: always, because the client subscribes to heartbeats."""
+    def listens(self) -> bool:
+        """Whether it hears from its server without asking: it subscribes to heartbeats."""
         return True
 
     def on_published(self, topic: bytes, message: Message) -> None:

@@ -1,5 +1,6 @@
 """Encoding and decoding of messages, with a single error type for everything that can be wrong with the bytes."""
 
+import functools
 import typing
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -13,6 +14,8 @@ from zmqruntime.shape import MAX_DEPTH, MAX_ELEMENTS, problem_in
 __all__ = ["Decoder", "clean_text", "encode", "encode_given", "pack_given"]
 
 T = TypeVar("T")
+
+_CLOSED = {bool, int, float, str, bytes, type(None)}
 
 
 def _as_known(value: object) -> object:
@@ -38,10 +41,19 @@ def encode_given(value: object, what: str) -> bytes:
         UnsendableError: it is nested too deeply, has too many elements, or contains text that is not UTF-8.
     """
     data = _encode_any(value, what)
+    if isinstance(value, Message) and len(data) <= MAX_ELEMENTS and _is_closed(type(value)):
+        return data
     problem = problem_in(data, is_message=isinstance(value, Message))
     if problem is not None:
         raise UnsendableError(f"{what} cannot be sent: {problem}")
     return data
+
+
+@functools.lru_cache(maxsize=256)
+def _is_closed(kind: type[Message]) -> bool:
+    """Return whether a message of this type holds only single values, which a server checks by its fields."""
+    hints = typing.get_type_hints(kind)
+    return all(_CLOSED.issuperset(typing.get_args(hints[name]) or (hints[name],)) for name in kind.__struct_fields__)
 
 
 def _encode_any(value: object, what: str) -> bytes:

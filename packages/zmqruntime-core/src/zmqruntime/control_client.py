@@ -1,17 +1,13 @@
 """A client without a data channel: sends requests with deadlines, and distinguishes silent servers from ended ones."""
 
 import atexit
-import concurrent.futures
 import contextlib
-import itertools
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable
 from typing import ClassVar, Self, TypeVar
-
-import zmq
 
 from zmqruntime.address import Address, nobody_there, silent_server
 from zmqruntime.base_messages import (
@@ -23,9 +19,9 @@ from zmqruntime.base_messages import (
     PongResponse,
     ShutdownRequest,
 )
-from zmqruntime.codec import Decoder, encode, encode_given
+from zmqruntime.codec import Decoder, encode_given
 from zmqruntime.config import TransportMode, ZMQConfig
-from zmqruntime.control_channel import ControlChannel
+from zmqruntime.control_link import ControlLink, Reply
 from zmqruntime.deadlines import checked_seconds, result_within
 from zmqruntime.exceptions import (
     ClosedError,
@@ -34,15 +30,11 @@ from zmqruntime.exceptions import (
     RequestRefusedError,
     RequestTimeoutError,
     ServerLostError,
-    ZMQRuntimeError,
 )
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.loop import SocketLoop
-from zmqruntime.recovery import Recovery
-from zmqruntime.refusals import Handshakes, Refusal, refused
 from zmqruntime.request_texts import check_texts
 from zmqruntime.standing import ClientState, Standing
-from zmqruntime.vigil import Vigil
 from zmqruntime.vocabulary import Vocabulary, check_message, check_message_class, union_of
 
 __all__ = ["ControlClient", "checked"]
@@ -58,8 +50,9 @@ _END_SECONDS = 10.0
 class ControlClient:
     """A client that only sends requests to one server; can be used from any thread.
 
-    One I/O thread owns its socket. It uses only the server's control channel, which suits viewers, metrics and health
-    checks, and leaves an idle server idle. The client waits for a server that does not answer for a while, and for the
+    It uses only the server's control channel, which suits viewers, metrics and health checks, and leaves an idle server
+    idle. Over IPC, a thread that waits for a reply sends its request and reads the reply itself; an I/O thread does all
+    the rest, and watches over the server. The client waits for a server that does not answer for a while, and for the
     successor of one that has ended; it never starts a server.
 
     Args:
@@ -92,9 +85,8 @@ class ControlClient:
         self._was_connected = False
         self._pid = os.getpid()
         self._lifecycle = threading.RLock()
-        self._loop: SocketLoop | None = None
+        self._link: ControlLink | None = None
         self._server: PongResponse | None = None
-        self._ids = itertools.count(1)
         self._listeners: tuple[Callable[[Standing], None], ...] = ()
 
     # --- life ----------------------------------------------------------------------------------------------------
@@ -125,7 +117,7 @@ class ControlClient:
             except ConnectionFailedError:
                 if not self._was_connected:  # otherwise callers keep waiting, or have been told
                     self._server = None
-                    self._end_loop()
+                    self._end_link()
                     self.let_server_go()
                 raise
             self._was_connected = True
@@ -165,7 +157,7 @@ class ControlClient:
             return
         self._is_closed = True
         with self._lifecycle:
-            self._end_loop()
+            self._end_link()
             self.let_server_go()
 
     def __enter__(self) -> Self:
@@ -180,12 +172,12 @@ class ControlClient:
         """State of the connection to the server."""
         if self._is_closed:
             return ClientState.CLOSED
-        return ClientState.NEW if self._loop is None else self._vigil.state
+        return ClientState.NEW if self._link is None else self._link.vigil.state
 
     @property
     def standing(self) -> Standing:
         """State of the connection to the server, with its duration and a text."""
-        return Standing(self.state) if self._is_closed or self._loop is None else self._vigil.standing()
+        return Standing(self.state) if self._is_closed or self._link is None else self._link.vigil.standing()
 
     def add_listener(self, listener: Callable[[Standing], None]) -> Callable[[], None]:
         """Call ``listener`` whenever the state changes, and about once a second while the server does not answer.
@@ -216,7 +208,7 @@ class ControlClient:
     @property
     def was_stopped(self) -> bool:
         """Whether the last known server announced that it was asked to shut down."""
-        return self._loop is not None and self._vigil.was_stopped
+        return self._link is not None and self._link.vigil.was_stopped
 
     def shutdown_server(self, timeout: float = _END_SECONDS) -> None:
         """Shut down the server and wait until its process has ended.
@@ -259,15 +251,16 @@ class ControlClient:
         """
         seconds = self.config.request_timeout if timeout is None else checked_seconds(timeout, "timeout")
         check_message_class(expect, "expect")
-        future = self.send_request(message)
+        deadline = time.monotonic() + seconds
+        data = self._encoded(message)
         try:
-            response = result_within(future, seconds)
+            reply = self._usable_link().ask_here(data, seconds, may_repeat=message.may_repeat)
+            response = reply if isinstance(reply, Message) else _wait_for(reply, deadline - time.monotonic())
         except TimeoutError as error:
-            future.cancel()
             raise self.timeout_error(message, seconds) from error
         return checked(response, expect)
 
-    def send_request(self, message: Message) -> "concurrent.futures.Future[Message]":
+    def send_request(self, message: Message) -> Reply:
         """Send a request without waiting; cancel the returned future to discard the reply.
 
         Raises:
@@ -276,6 +269,15 @@ class ControlClient:
             TypeError: it is not a message, or contains a value that cannot be sent.
             ClosedError: the client is not connected.
         """
+        data = self._encoded(message)
+        return self._usable_link().send(data, may_repeat=message.may_repeat)
+
+    def ask_on_loop(self, message: Message) -> Reply:
+        """Send a request from the I/O thread; the returned future is cancelled if the client is closing."""
+        return self._control.ask(message)
+
+    def _encoded(self, message: Message) -> bytes:
+        """Return the bytes of a request; raises the errors of :meth:`send_request` for what cannot be sent."""
         check_message(message)
         check_texts(message)
         data = encode_given(message, f"the request {type(message).__name__}")
@@ -285,18 +287,7 @@ class ControlClient:
                 f"the {type(message).__name__} is {len(data):,} bytes, more than the {self.config.max_message_bytes:,} "
                 "that a server accepts; pass a path to the data instead of the data",
             )
-        key, future = self._expect_reply()
-        self.call_soon(lambda: self._put(key, data, future, message.may_repeat))
-        return future
-
-    def ask_on_loop(self, message: Message) -> "concurrent.futures.Future[Message]":
-        """Send a request from the I/O thread; the returned future is cancelled if the client is closing."""
-        key, future = self._expect_reply()
-        if self._is_closed:
-            future.cancel()
-        else:
-            self._put(key, encode(message), future, message.may_repeat)
-        return future
+        return data
 
     def timeout_error(self, message: Message, seconds: float) -> RequestTimeoutError | ServerLostError:
         """Return the error to raise when there was no reply to ``message`` within ``seconds``."""
@@ -342,9 +333,9 @@ class ControlClient:
         Raises:
             ClosedError: ``connect()`` has not been called.
         """
-        if self._loop is None:
+        if self._link is None:
             raise ClosedError("this client is not connected; call connect() first")
-        return self._loop
+        return self._link.loop
 
     def call_soon(self, call: Callable[[], None]) -> None:
         """Call ``call`` on the I/O thread.
@@ -352,10 +343,16 @@ class ControlClient:
         Raises:
             ClosedError: the client is not connected, or belongs to the parent of this process.
         """
+        self._usable_link().loop.call_soon(call)
+
+    def _usable_link(self) -> ControlLink:
         if os.getpid() != self._pid:
             raise ClosedError("this client belongs to the parent of a forked process; create a new one in the child")
         self._check_open()
-        self.loop.call_soon(call)
+        link = self._link
+        if link is None:
+            raise ClosedError("this client is not connected; call connect() first")
+        return link
 
     # --- for subclasses, called on the I/O thread ------------------------------------------------------------------
 
@@ -379,7 +376,7 @@ class ControlClient:
 
     def wants_successor(self) -> bool:
         """Return whether anything is waiting that the successor of a lost server could provide."""
-        return self._control.has_repeatable
+        return self._control.channel.has_repeatable
 
     def may_start_successor(self) -> bool:
         """Return whether this client automatically starts the successor of a lost server."""
@@ -397,159 +394,48 @@ class ControlClient:
         """Return the decoder for bytes from the control channel."""
         return Decoder[Message](union_of(self._speaks.replies))
 
-    # --- I/O thread ------------------------------------------------------------------------------------------------
+    # --- the link --------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        if self._loop is not None:
+        if self._link is not None:
             return
-        loop = SocketLoop(f"{type(self).__name__}-{self.port}")
-        stack = contextlib.ExitStack()
-        loop.at_end = stack.close
+        name = f"{type(self).__name__}-{self.port}"
+        link = self._control = ControlLink(self.address, self, name, self.make_reply_decoder())
+        self._io, self._context, self._vigil = link.loop, link.context, link.vigil
         try:
-            self._open_sockets(loop, stack)
+            self.on_open(link.stack)
         except BaseException:
-            loop.dispose()
+            link.loop.dispose()
             raise
-        self._loop = loop
-        loop.start()
+        self._link = link
+        link.start()
         atexit.register(self.disconnect)
 
-    def _open_sockets(self, loop: SocketLoop, stack: contextlib.ExitStack) -> None:
-        """Open the sockets and register them with ``stack``.
-
-        Raises:
-            ConfigurationError: the key of the server is not known.
-        """
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        stack.callback(self._context.term)
-        self._io = loop
-        self._vigil = Vigil(loop, self.address, self, self._control_socket)
-        stack.callback(self._vigil.close)
-        self._recovery = Recovery(loop, self.connect, self.config.successor_window, self._give_up)
-        stack.callback(self._recovery.end)
-        self._handshakes = Handshakes(self.address)
-        self._refusal: Refusal | None = None
-        self._control = ControlChannel(
-            loop,
-            self._control_socket,
-            self.make_reply_decoder(),
-            self._on_response,
-            self._vigil.linked,
-            self._on_handshake_failed,
-        )
-        stack.callback(self._control.close)
-        self.on_open(stack)
-        stack.callback(self._on_end)
-
-    def _end_loop(self) -> None:
-        loop, self._loop = self._loop, None
-        if loop is not None:
-            loop.stop()
-            loop.join()
-            self._recovery.join()
+    def _end_link(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.end()
         atexit.unregister(self.disconnect)
-
-    def _control_socket(
-        self, prepare: "Callable[[zmq.Socket[bytes]], None]" = lambda sock: None
-    ) -> "zmq.Socket[bytes]":
-        sock = self._context.socket(zmq.DEALER)
-        try:
-            self.address.prepare(sock)
-            prepare(sock)
-            sock.connect(self.address.control_url)
-        except BaseException:
-            sock.close(0)
-            raise
-        return sock
 
     def _check_open(self) -> None:
         if self._is_closed:
             raise ClosedError("this client was disconnected; create a new one")
 
-    def _expect_reply(self) -> "tuple[bytes, concurrent.futures.Future[Message]]":
-        key = next(self._ids).to_bytes(8)
-        future: concurrent.futures.Future[Message] = concurrent.futures.Future()
-        future.add_done_callback(lambda done: self._on_future_done(key, done))
-        return key, future
-
-    def _put(self, key: bytes, data: bytes, future: "concurrent.futures.Future[Message]", may_repeat: bool) -> None:
-        if not may_repeat and self._is_gone and future.set_running_or_notify_cancel():
-            loss = self._vigil.standing().text
-            future.set_exception(ServerLostError(f"{loss}, and no other one is running: connect() looks for it again"))
-            return
-        self._control.put(key, data, future, may_repeat)
-        self._fail_refused()
-        if may_repeat and self._vigil.state is ClientState.LOST:
-            self._recover()
+    # --- called by the link ----------------------------------------------------------------------------------------
 
     @property
-    def _is_gone(self) -> bool:
-        """Whether the server has ended and nothing is about to replace it."""
-        is_ended = self._vigil.state is ClientState.LOST and not self._vigil.is_unreachable
-        return is_ended and self.is_local and not self._recovery.is_under_way and not self.address.is_listening()
-
-    def _on_handshake_failed(self, event: int, value: int) -> None:
-        """Fail the first requests if the handshake cannot succeed; a server that has answered may only be busy."""
-        if self._vigil.state is ClientState.NEW:
-            self._refusal = self._handshakes.refusal(event, value) or self._refusal
-            self._fail_refused()
-
-    def _fail_refused(self) -> None:
-        """Fail all requests if no handshake can succeed: libzmq does not connect again after some refusals."""
-        if self._refusal is not None and self._vigil.state is ClientState.NEW and not self._control.is_linked:
-            self._control.fail_all(refused(self.address, self._refusal))
-
-    def _on_future_done(self, key: bytes, future: "concurrent.futures.Future[Message]") -> None:
-        if future.cancelled() and self._loop is not None:
-            self._loop.call_soon(lambda: self._control.forget(key))
-
-    def _on_response(self, response: Message) -> None:
-        if not isinstance(response, PongResponse):
-            self._vigil.heard()
-            return
-        known, self._server = self._server, response
-        if known is not None and known.instance_id != response.instance_id:
-            try:
-                self.check_identity(response)
-            except ConnectionFailedError as error:
-                self._server = known
-                self._stop_waiting(error)
-                return
-        self._vigil.met(response)
-
-    # --- called by the vigil -------------------------------------------------------------------------------------
-
-    @property
-    def expects_word(self) -> bool:
-        """Whether silence is significant: only while a request is waiting for its reply."""
-        return self._control.waiting_count > 0
+    def listens(self) -> bool:
+        """Whether it hears from its server without asking, so that silence is always significant."""
+        return False
 
     @property
     def after_loss(self) -> str:
         """What the loss of the server means for a request that was under way."""
         return "it is unknown whether it has acted on this request"
 
-    def ask_who(self) -> None:
-        """Ping the server."""
-        self.ask_on_loop(PingRequest())
-
-    def on_judged(self, before: ClientState, error: ServerLostError | None, is_new: bool) -> None:
-        """React to a change of state."""
-        if self._is_closed:
-            return
-        match self._vigil.state:
-            case ClientState.SILENT:
-                self.on_server_silent()
-            case ClientState.LOST:
-                assert error is not None
-                if not self._vigil.was_stopped:
-                    self._recovery.note_loss()
-                self._control.renew(error)
-                self.on_server_lost(error)
-                self._recover()
-            case ClientState.CONNECTED if before is not ClientState.NEW:
-                self._recovery.end()
-                self.on_server_back(is_new)
+    def on_met(self, pong: PongResponse) -> None:
+        """Note who the server is."""
+        self._server = pong
 
     def on_standing(self, standing: Standing) -> None:
         """Notify the listeners."""
@@ -559,27 +445,13 @@ class ControlClient:
             except Exception:  # noqa: BLE001 - the listener is not ours
                 _log.exception("the listener %r failed", listener)
 
-    def _recover(self) -> None:
-        """Wait for a successor if anything needs one; an unreachable server is waited for indefinitely."""
-        if not self._vigil.is_unreachable and self.wants_successor():
-            may_start = self.starts_after_stop() or not self._vigil.was_stopped
-            self._recovery.begin(may_start=may_start and self.may_start_successor())
 
-    def _give_up(self, error: ZMQRuntimeError | None) -> None:
-        if self._vigil.state is not ClientState.LOST:
-            return
-        why = f": {error}" if error is not None else f"; {self.how_to_start()}"
-        text = f"{self._vigil.standing().text}, and no successor has answered within {self.config.successor_window:g} s"
-        self._stop_waiting(ServerLostError(text + why))
-
-    def _stop_waiting(self, error: ConnectionFailedError) -> None:
-        self._control.fail_all(error)
-        self.on_given_up(error)
-
-    def _on_end(self) -> None:
-        error = ClosedError("this client was disconnected")
-        self._control.fail_all(error)
-        self.on_disconnected(error)
+def _wait_for(reply: Reply, seconds: float) -> Message:
+    try:
+        return result_within(reply, max(0.0, seconds))
+    except TimeoutError:
+        reply.cancel()
+        raise
 
 
 def checked(response: Message, expect: type[ResponseT]) -> ResponseT:

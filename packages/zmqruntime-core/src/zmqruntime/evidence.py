@@ -52,7 +52,10 @@ class Evidence:
         """
         if self.process is not None and not self.process.is_running():
             return True
-        return is_cut and self.has_lock and not self.address.is_claimed()
+        try:
+            return is_cut and self.has_lock and self.address.is_released()
+        except OSError:  # the lock file cannot be opened now, for example because no descriptors are left
+            return False
 
 
 class ProcessEnd:

@@ -32,11 +32,17 @@ class ProcessIdentity:
         return cls(os.getpid(), _start_of(os.getpid()))
 
     def is_running(self) -> bool:
-        """Return whether the process is still running."""
+        """Return whether the process is still running.
+
+        One that cannot be looked at, for example because this process has no file descriptors left, counts as running
+        as long as there is a process with its id.
+        """
         try:
             return _start_of(self.pid) == self.start
         except ProcessLookupError:
             return False
+        except OSError:
+            return _exists(self.pid)
 
     def wait(self, timeout: float) -> bool:
         """Wait until the process has ended; return False if it is still running after ``timeout`` seconds."""
@@ -54,7 +60,7 @@ class ProcessIdentity:
         """Wait by pidfd, which unlike psutil also recognizes a zombie as ended."""
         try:
             descriptor = os.pidfd_open(self.pid)
-        except ProcessLookupError:
+        except OSError:  # there is no such process, or there are no descriptors left
             return
         try:
             if self.is_running():
@@ -90,11 +96,12 @@ def _start_of(pid: int) -> float:
 
     Raises:
         ProcessLookupError: there is no such process, or it is a zombie.
+        OSError: it cannot be looked at.
     """
     if sys.platform == "linux":
         try:
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
+        except FileNotFoundError as error:
             raise ProcessLookupError(f"no process {pid}") from error
         fields = stat.rpartition(")")[2].split()  # proc(5): the name in parentheses may contain anything
         if fields[0] in "ZX":
@@ -109,6 +116,19 @@ def _start_of(pid: int) -> float:
     except library.NoSuchProcess as error:
         raise ProcessLookupError(f"no process {pid}") from error
     return start
+
+
+def _exists(pid: int) -> bool:
+    """Return whether any process has this id; True if that cannot be found out."""
+    if sys.platform == "win32":  # signal 0 is Ctrl-C there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _load_psutil() -> ModuleType:

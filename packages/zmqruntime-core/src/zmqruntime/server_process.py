@@ -3,12 +3,12 @@
 import contextlib
 import logging
 import os
-import select
 import sys
 import threading
 
 import msgspec
 
+from zmqruntime.evidence import ProcessEnd
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.launch import READY_LINE, Lifetime, ServerSpec
 from zmqruntime.server import ZMQServer
@@ -24,9 +24,15 @@ def main(argv: list[str]) -> int:
     try:
         server = spec.build()
         server.be_started_by_client(lifetime, spec.target)
-        if lifetime is Lifetime.OWNED:
-            threading.Thread(target=_watch_owner, args=(server, owner), name="owner-watch", daemon=True).start()
-        server.serve_forever(on_ready=_announce)
+        if lifetime is Lifetime.OWNED and sys.platform != "linux":
+            threading.Thread(target=_wait_for_owner, args=(server,), name="owner-watch", daemon=True).start()
+
+        def on_ready() -> None:
+            if lifetime is Lifetime.OWNED and sys.platform == "linux":
+                _watch_owner(server, owner)
+            _announce()
+
+        server.serve_forever(on_ready)
     except ZMQRuntimeError as error:
         print(error, file=sys.stderr)
         return _USE_ERROR
@@ -39,23 +45,25 @@ def _announce() -> None:
 
 
 def _watch_owner(server: ZMQServer, owner: int) -> None:
-    """Close the server when its owner has ended, no matter how.
+    """Close the server when its owner has ended, no matter how; called on the server's thread.
 
-    The end of the owner shows as the end of our stdin; on Linux its process is watched as well, because a fork or child
-    of the owner may hold the other end of the pipe open.
+    The end of the owner shows as the end of our stdin; its process is watched as well, because a fork or child of the
+    owner may hold the other end of the pipe open.
     """
-    if sys.platform == "linux":
-        with contextlib.suppress(ProcessLookupError):
-            ended = os.pidfd_open(owner)
-            if os.getppid() == owner:
-                poller = select.poll()
-                poller.register(ended, select.POLLIN)
-                poller.register(0, select.POLLHUP)
-                poller.poll()
-    else:
-        with contextlib.suppress(OSError):
-            while os.read(0, 4096):
-                pass
+    server.loop.add_reader(sys.stdin, lambda: None if os.read(0, 4096) else server.close())
+    try:
+        server.loop.add_reader(ProcessEnd(os.pidfd_open(owner)), server.close)
+    except ProcessLookupError:
+        server.close()
+    if os.getppid() != owner:
+        server.close()
+
+
+def _wait_for_owner(server: ZMQServer) -> None:
+    """Close the server at the end of our stdin, which is the end of its owner."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
     server.close()
 
 

@@ -101,6 +101,13 @@ class Vigil:
         if self.state in (ClientState.SILENT, ClientState.LOST):
             self._be_back(is_new=False)
 
+    def note_sign(self) -> None:
+        """Note that the server has answered; from any thread."""
+        if self.state is ClientState.CONNECTED:
+            self._heard_at = time.monotonic()
+        else:
+            self._loop.call_soon(self.heard)
+
     def met(self, pong: PongResponse) -> None:
         """Note that the server has identified itself."""
         self._heard_at = time.monotonic()

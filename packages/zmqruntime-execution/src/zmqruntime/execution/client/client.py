@@ -298,6 +298,14 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
             ServerLostError: There is no deadline, the server has ended and no successor appeared.
             RequestRefusedError: The server replied with an error.
         """
+        left = seconds_until(deadline)
+        try:  # mostly the reply comes at once, and the calling thread reads it
+            return self.request(message, expect, None if left is None else min(self.config.request_timeout, left))
+        except (TimeoutError, ServerLostError) as error:
+            if deadline is None and isinstance(error, ServerLostError):
+                raise
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError from error
         future = self.send_request(message)
         try:
             while True:
