@@ -25,11 +25,11 @@ import figures
 import psutil
 import zmq
 from figures import Figure, Report, Side
+from full_store import fill
 
-from zmqruntime import ExecuteRequest, ExecutionStatus, PongResponse, ProgressUpdate
+from zmqruntime import ExecutionStatus, PongResponse, ProgressUpdate
 from zmqruntime.codec import encode
 from zmqruntime.execution import AsyncExecutionClient, ExecutionClient
-from zmqruntime.execution.server.store import Store
 from zmqruntime.messages import PingRequest
 
 SERVER = Path(__file__).with_name("noop_server.py")
@@ -285,28 +285,12 @@ def measure_restart(report: Report, queued: int) -> None:
     with ExecutionClient(7796, server=f"{SERVER}:PausedServer") as ours:
         ours.submit_batch([ours.request_for(None) for _ in range(queued)], 60)
         ours.shutdown_server()
-        write_history(ours.config.server_dir(7796) / "executions.sqlite", history)
+        fill(ours.config.server_dir(7796) / "executions.sqlite", history, has_results=False)
         seconds = timed(ours.connect)
         known = ours.status(1)
         name = f"restart with {queued:,} queued and {history:,} in history"
         report.tell(Figure(name, seconds, "s", bar=1.5, note=f"{known.queued:,} queued found"))
         ours.shutdown_server()
-
-
-def write_history(path: Path, count: int) -> None:
-    """Write ended executions, as if a server had run them."""
-    store = Store(path)
-    for number in range(count):
-        request = ExecuteRequest(submission_id=f"history-{number}", payload=None)
-        record = store.create(request)
-        store.insert(record, request)
-        for status in (ExecutionStatus.QUEUED, ExecutionStatus.RUNNING, ExecutionStatus.COMPLETE):
-            record.status = status
-            store.append_state(record)
-        record.started_at = record.ended_at = time.time()
-        store.update(record)
-    store.commit()
-    store.close()
 
 
 # --- peers --------------------------------------------------------------------------------------------------------

@@ -43,6 +43,10 @@ QUICK = MappingProxyType(
             "--growth-events=50000",
             "--idle=5",
         ),
+        "history": (
+            *("--executions=500", "--old=5000", "--kept=1000", "--followers=20", "--events=2000"),
+            "--many-events=50000",
+        ),
         "streaming": ("--images=60", "--rounds=3", "--stopped-seconds=3", "--camera-seconds=2"),
         "engine_overhead": ("--wells=8", "--repeat=2"),
         "engine_resume": ("--rounds=2", "--wells=24"),

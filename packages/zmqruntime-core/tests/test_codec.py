@@ -3,9 +3,27 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from zmqruntime import ErrorCode, ExecuteRequest, MessageError, ProgressPhase, ProgressStatus, ProgressUpdate
+from zmqruntime import (
+    ErrorCode,
+    ExecuteRequest,
+    ExecutionStatus,
+    MessageError,
+    ProgressPhase,
+    ProgressStatus,
+    ProgressUpdate,
+    StateChange,
+    codec,
+)
 from zmqruntime.codec import Decoder, encode, encode_given
-from zmqruntime.messages import PROTOCOL_VERSION, DataMessage, EventBatch, PingRequest, Request
+from zmqruntime.messages import (
+    PROTOCOL_VERSION,
+    DataMessage,
+    Event,
+    EventBatch,
+    ExecutionSnapshot,
+    PingRequest,
+    Request,
+)
 
 decode_request: Decoder[Request] = Decoder(Request)
 decode_data: Decoder[DataMessage] = Decoder(DataMessage)
@@ -93,3 +111,31 @@ def test_a_payload_that_cannot_be_sent_is_said_with_what_can() -> None:
         TypeError, match=r"an ExecuteRequest may contain only None, .* lists and maps of those: .* type object"
     ):
         encode_given(ExecuteRequest(submission_id="12345678", payload={"x": object()}), "an ExecuteRequest")
+
+
+def many_events(count: int, result: object = None) -> bytes:
+    snapshot = ExecutionSnapshot(
+        execution_id="x", plate_id="", status=ExecutionStatus.COMPLETE, submitted_at=0.0, result=result
+    )
+    events: list[Event] = [StateChange(sequence=n, timestamp=0.0, execution=snapshot) for n in range(1, count + 1)]
+    return encode(EventBatch(execution_id="x", after=0, upto=count, events=events))
+
+
+def test_a_long_list_of_small_values_is_not_scanned_byte_by_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned: list[int] = []
+    monkeypatch.setattr(codec, "problem_in", lambda data, **options: scanned.append(len(data)))
+    decode: Decoder[EventBatch] = Decoder(EventBatch)
+    assert len(decode(many_events(1_000, {"a": [b"\x81" * 200, "\u0441" * 200]})).events) == 1_000
+    assert scanned == []
+
+
+@pytest.mark.parametrize("depth", [110, 200, 900])
+def test_depth_is_found_wherever_it_is_in_a_long_list(depth: int) -> None:
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value]
+    wide = [[0], *[value], *[[n] for n in range(500)]]
+    with pytest.raises(MessageError):
+        Decoder(EventBatch)(encode(wide))
+    with pytest.raises(MessageError, match="nested deeper"):
+        Decoder(EventBatch)(many_events(2, value))

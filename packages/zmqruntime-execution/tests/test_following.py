@@ -1,10 +1,12 @@
 """Followers against a model of a lossy channel: every event once, in order, to the end."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import logging
 import logging.handlers
 import queue
+import threading
 import time
 from collections.abc import Callable
 
@@ -13,7 +15,7 @@ from hypothesis import given, strategies as st
 
 from zmqruntime import CancelRequest, LogLevel, LogLine, ProgressUpdate, QueueAction
 from zmqruntime.execution import ExecutionClient, InvalidProgressError
-from zmqruntime.execution.client.followers import Follower
+from zmqruntime.execution.client.followers import Follower, IteratorSink
 from zmqruntime.messages import Event, EventBatch, EventsRequest, EventsResponse, Message
 
 
@@ -182,3 +184,61 @@ def test_who_does_not_listen_to_errors_has_them_counted_and_logged(client: Execu
 
 
 WRONG = ("completed 9", "timestamp nan", "percent", "phase")
+
+
+class CountedLock(threading.Condition):
+    """Counts how often it is taken."""
+
+    taken = 0
+
+    def __enter__(self) -> bool:
+        self.taken += 1
+        return super().__enter__()
+
+
+def test_a_reader_takes_the_lock_once_for_all_that_has_arrived() -> None:
+    sink = IteratorSink(lambda events: events)
+    lock = sink._changed = CountedLock()
+    sink.put(list[Event](map(line, range(1, 1_001))))
+    reader = iter(sink)
+    assert [next(reader).sequence for _ in range(1_000)] == list(range(1, 1_001))
+    assert lock.taken == 2
+    sink.put([line(1_001), line(1_002)])
+    assert next(reader).sequence == 1_001
+    sink.put([line(1_003)])
+    taken = sink.take(10)  # what one way of reading has taken over is not lost for the other
+    assert [event.sequence for event in taken or ()] == [1_002, 1_003]
+    sink.end()
+    assert sink.take(1) is None
+
+
+def test_a_reader_that_was_full_tells_once_that_there_is_room() -> None:
+    sink = IteratorSink(lambda events: events)
+    told: list[int] = []
+    sink.on_room = lambda: told.append(1)
+    sink.put(list[Event](map(line, range(1, 5_003))))
+    reader = iter(sink)
+    assert not sink.has_room()
+    for _ in range(2):
+        next(reader)
+        assert not told
+    next(reader)
+    assert told == [1]
+    assert sink.has_room()
+    next(reader)
+    assert told == [1]
+
+
+def test_many_followers_in_one_process_get_all_events(make_client: Callable[..., ExecutionClient]) -> None:
+    client = make_client()
+    with contextlib.ExitStack() as stack:
+        config = client.config
+        others = [stack.enter_context(ExecutionClient(client.port, config=config)) for _ in range(12)]
+        execution_id = client.submit({"do": "steps", "count": 300, "size": 10})
+        with concurrent.futures.ThreadPoolExecutor(len(others)) as threads:
+            followed = list(threads.map(lambda each: list(each.events(execution_id)), others))
+        count = client.wait(execution_id, 60).event_count
+    assert count > 300
+    for events in followed:
+        assert events == followed[0]
+        assert [event.number for event in events] == list(range(1, count + 1))

@@ -284,6 +284,9 @@ class IteratorSink:
         self.on_change: Callable[[], None] = lambda: None
         self.position: Callable[[], int] = lambda: 0
         self._events: deque[Event] = deque()
+        self._at_hand: deque[Event] = deque()
+        """Events that the reader has taken over together, and takes one by one without the lock."""
+        self._wants_room = False
         self._error: Exception | None = None
         self._changed = threading.Condition()
 
@@ -297,7 +300,10 @@ class IteratorSink:
 
     def has_room(self) -> bool:
         """Whether events are taken as fast as they arrive."""
-        return len(self._events) < _ITERATOR_ROOM
+        if len(self._events) + len(self._at_hand) < _ITERATOR_ROOM:
+            return True
+        self._wants_room = True  # before looking again: what is left now will be taken, and then the reader sees this
+        return len(self._events) + len(self._at_hand) < _ITERATOR_ROOM
 
     def end(self) -> None:
         """End the iteration after the events kept so far."""
@@ -323,14 +329,14 @@ class IteratorSink:
             Exception: The error passed to :meth:`fail`, after the events kept until then.
         """
         with self._changed:
-            was_full = not self.has_room()
-            events = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
-            if not events and self._error is not None:
+            self._at_hand.extend(self._events)
+            self._events.clear()
+            if not self._at_hand and self._error is not None:
                 raise self._error
-            if not events and self.is_done:
+            if not self._at_hand and self.is_done:
                 return None
-        if was_full:
-            self.on_room()
+        events = [self._at_hand.popleft() for _ in range(min(limit, len(self._at_hand)))]
+        self._tell_room()
         return events
 
     def __iter__(self) -> Iterator[Event]:
@@ -338,18 +344,23 @@ class IteratorSink:
             yield event
 
     def _next(self) -> Event | None:
-        with self._changed:
-            while not self._events and not self.is_done and self._error is None:
-                self._changed.wait()
-            if not self._events:
-                if self._error is not None:
-                    raise self._error
-                return None
-            was_full = not self.has_room()
-            event = self._events.popleft()
-        if was_full:
-            self.on_room()
+        if not self._at_hand:
+            with self._changed:
+                while not self._events and not self.is_done and self._error is None:
+                    self._changed.wait()
+                self._events, self._at_hand = self._at_hand, self._events
+                if not self._at_hand:
+                    if self._error is not None:
+                        raise self._error
+                    return None
+        event = self._at_hand.popleft()
+        self._tell_room()
         return event
+
+    def _tell_room(self) -> None:
+        if self._wants_room and len(self._events) + len(self._at_hand) < _ITERATOR_ROOM:
+            self._wants_room = False
+            self.on_room()
 
 
 def find_end(events: list[Event]) -> ExecutionSnapshot | None:

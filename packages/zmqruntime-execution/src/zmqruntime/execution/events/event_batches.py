@@ -1,7 +1,6 @@
 """Numbered batches of events, packed by the server as they happen and unpacked in order by a client."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
 
 import msgspec
 
@@ -21,8 +20,6 @@ __all__ = [
     "pack_many",
     "unpack",
 ]
-
-EventT = TypeVar("EventT", bound=Event)
 
 _COMPACT_EVENTS = 500
 _FULL_BYTES = 64 * 1024
@@ -194,23 +191,16 @@ class Reader:
         if batch.after > self.position:
             raise Gap
         position, self.position = self.position, batch.upto
-        return [
-            _with_number(event, number)
-            for number, event in zip(numbers_of(batch), batch.events, strict=True)
-            if (number > position or number == batch.after) and self._is_new(event)
-        ]
-
-    def _is_new(self, event: Event) -> bool:
-        kind = type(event)
-        if isinstance(event, LogLine) and event.sequence == 0:
-            return True  # from the server, not from the task
-        if event.sequence <= self._sequences.get(kind, 0):
-            return False
-        self._sequences[kind] = event.sequence
-        return True
-
-
-def _with_number(event: EventT, number: int) -> EventT:
-    """Fill in the number of an event that was just decoded; a copy of each would cost more than all the rest."""
-    msgspec.structs.force_setattr(event, "number", number)
-    return event
+        after, latest, new = batch.after, self._sequences, list[Event]()
+        for number, event in zip(numbers_of(batch), batch.events, strict=True):
+            if number <= position and number != after:
+                continue
+            kind, sequence = type(event), event.sequence
+            if sequence > latest.get(kind, 0):
+                latest[kind] = sequence
+            elif sequence or kind is not LogLine:  # 0 is that of a line from the server, not from the task
+                continue
+            # It was just decoded; a copy of each would cost more than all the rest.
+            msgspec.structs.force_setattr(event, "number", number)
+            new.append(event)
+        return new

@@ -10,7 +10,7 @@ from zmqruntime.messages import MANY_TOPICS
 
 __all__ = ["Audience"]
 
-_MOST_BYTES = 1024 * 1024
+_MOST_BYTES = 900_000  # below a million, above which a decoder scans a message first
 
 
 class Audience:

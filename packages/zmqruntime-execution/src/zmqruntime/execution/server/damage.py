@@ -92,30 +92,34 @@ def value_problem(data: object) -> str | None:
 
 
 def whole_batches(execution_id: str, after: int, rows: Iterable[tuple[int, bytes | None]]) -> list[bytes]:
-    """Return the stored batches after an event, replacing unreadable ones by a batch with a line that says so.
+    """Return the stored batches after an event, with one that says so in place of what is missing or cannot be read.
 
     Each batch has to start where the previous one ended; otherwise a reader would keep asking for the gap.
     """
     found = []
     for upto, batch in rows:
-        if batch is None or not _is_whole_batch(batch, execution_id, after, upto):
+        begin = _beginning_of(batch, execution_id, upto)
+        if begin is None or begin > after:
+            gap = upto if begin is None else begin
             _log.error(
-                "events %d to %d of execution %s are damaged; clients get a warning", after + 1, upto, execution_id
+                "events %d to %d of execution %s are damaged; clients get a warning", after + 1, gap, execution_id
             )
-            batch = _substitute(execution_id, after, upto)
-        found.append(batch)
+            found.append(_substitute(execution_id, after, gap))
+        if begin is not None and batch is not None:
+            found.append(batch)
         after = upto
     return found
 
 
-def _is_whole_batch(batch: object, execution_id: str, after: int, upto: int) -> bool:
+def _beginning_of(batch: bytes | None, execution_id: str, upto: int) -> int | None:
+    """Return the number of the event before a stored batch; None if the batch cannot be read."""
     if not isinstance(batch, bytes):
-        return False
+        return None
     try:
         packed = unpack(batch)
     except MessageError:
-        return False
-    return packed.execution_id == execution_id and packed.after <= after and packed.upto == upto
+        return None
+    return packed.after if packed.execution_id == execution_id and packed.upto == upto else None
 
 
 def _substitute(execution_id: str, after: int, upto: int) -> bytes:

@@ -11,7 +11,7 @@ from zmqruntime.execution.server.record import Record
 __all__ = ["EVENTS_AFTER", "StoredEvents", "backwards", "events_after", "with_implied"]
 
 EVENTS_AFTER = "SELECT upto, batch FROM event_batches WHERE number = ? AND upto > ? ORDER BY upto"
-_REPLAY_BYTES = 1024 * 1024
+_REPLAY_BYTES = 900_000  # with the last batch below a million, above which a decoder scans a message first
 
 _Rows = Iterable[tuple[int, bytes]]
 
