@@ -16,10 +16,12 @@ from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.worker_messages import FROM_STDIN, Assign, CancelAssigned, Finished, FromWorker, Setup
 from zmqruntime.execution.tasks.hub import task_socket_pattern
+from zmqruntime.execution.workers.begun import begun_dir
 from zmqruntime.execution.workers.descriptors import CHANNEL_CLOSED
 from zmqruntime.execution.workers.frames import FrameStream
 from zmqruntime.execution.workers.orphans import end_orphans, started_at
 from zmqruntime.execution.workers.pool import BadEnvironmentError, WorkerHandle, WorkerPool, WorkerState
+from zmqruntime.execution.workers.work_queue import ELSEWHERE, WorkQueue
 from zmqruntime.frozen import module_command, module_environment
 from zmqruntime.identity import exit_text, kill_tree
 from zmqruntime.launch import ServerSpec
@@ -65,6 +67,8 @@ class ProcessWorker(WorkerHandle):
         try:
             with theirs:
                 self.process = _start_process(theirs, environment, own_variables, preload)
+                self._queue = WorkQueue()
+                self._queue.give_end_to(ours)
         except BaseException:
             ours.close()
             raise
@@ -77,7 +81,8 @@ class ProcessWorker(WorkerHandle):
             on_nonsense=self._on_nonsense,
             max_frame_bytes=_MAX_FRAME_BYTES,
         )
-        self._stream.send(encode(Setup(spec=spec)))
+        folder = begun_dir(spec.config.server_dir(spec.port))
+        self._stream.send(encode(Setup(spec=spec, begun_dir=str(folder) if self._queue.is_usable else "")))
         self._waiter = threading.Thread(target=self._wait, name=f"worker-{self.process.pid}-wait", daemon=True)
         try:
             self._waiter.start()
@@ -85,6 +90,7 @@ class ProcessWorker(WorkerHandle):
             kill_tree(self.process.pid)
             self.process.wait()
             self._stream.close()
+            self._queue.close()
             raise OSError(errno.EAGAIN, str(error)) from error
 
     @property
@@ -103,6 +109,7 @@ class ProcessWorker(WorkerHandle):
     def kill(self) -> None:
         """Kill the process and all its descendants: its guard does that, or this process if the guard cannot."""
         self._is_killed = True
+        self.give_back()
         with self._reaping:
             if self.process.returncode is None and os.name == "posix":
                 self.process.terminate()
@@ -121,13 +128,32 @@ class ProcessWorker(WorkerHandle):
         self._kill_tree()
         self._waiter.join()
         self._stream.close()
+        self._queue.close()
         self._sweep()
 
-    def _give(self, assign: Assign) -> None:
+    def hear_all(self) -> None:
+        """Handle the messages that have arrived from it."""
+        self._stream.receive(math.inf)
+
+    def _give(self, assign: Assign) -> bytes:
+        if packet := self._give_ahead(assign):
+            return packet
         self._stream.send(encode(assign))
+        if self._queue.is_usable:
+            self._queue.put(ELSEWHERE)
+        return b""
+
+    def _give_ahead(self, assign: Assign) -> bytes | None:
+        packet = encode(assign)
+        return packet if self._queue.fits(packet) and self._queue.put(packet) else None
+
+    def _recall(self) -> list[bytes]:
+        return self._queue.take_back()
 
     def _pass_on(self, axis_id: str | None) -> None:
-        self._stream.send(encode(CancelAssigned(axis_id=axis_id)))
+        if self.execution_id is not None:
+            cancel = CancelAssigned(execution_id=self.execution_id, attempt=self._attempt, axis_id=axis_id)
+            self._stream.send(encode(cancel))
 
     def _kill_tree(self) -> None:
         """Kill all its processes that can be found, including the guard."""
@@ -154,6 +180,8 @@ class ProcessWorker(WorkerHandle):
             self._end_what_is_left()
         finally:
             self._pool.forget(self, self._nonsense or self._how_it_ended())
+            self._queue.close()
+            self._pool.listener.on_worker_gone(self.process.pid)
 
     def _how_it_ended(self) -> str:
         if self.process.returncode == CHANNEL_CLOSED:
