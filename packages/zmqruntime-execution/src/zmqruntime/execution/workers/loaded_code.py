@@ -47,6 +47,7 @@ class LoadedModules:
     def __init__(self) -> None:
         self._stamps: dict[str, _Stamp | None] = {}
         self._seen: set[str] = set()
+        self._latest = (0, "")
         self._standard = os.path.join(sysconfig.get_path("stdlib"), "")
         self._site = tuple(os.path.join(sysconfig.get_path(kind), "") for kind in ("purelib", "platlib"))
         self._checked_at = _Moment.now()
@@ -94,9 +95,7 @@ class LoadedModules:
         """
         before, self._checked_at = self._checked_at, _Moment.now()
         earliest, latest = before.until(self._checked_at)
-        new = sys.modules.keys() - self._seen
-        self._seen |= new
-        for module in [sys.modules.get(name) for name in new]:
+        for module in self._new_modules():
             path = getattr(module, "__file__", None) if getattr(module, "__spec__", None) is not None else None
             if isinstance(path, str) and path not in self._stamps and self._is_watched(path):
                 stamp = self._stamps[path] = _stamp(path)
@@ -106,6 +105,16 @@ class LoadedModules:
             if stamp is not None and _stamp(path) != stamp:
                 return path
         return None
+
+    def _new_modules(self) -> list[ModuleType | None]:
+        """Return the modules that were added since the last call: what is added is the last one in ``sys.modules``."""
+        latest = len(sys.modules), next(reversed(sys.modules), "")
+        if latest == self._latest:
+            return []
+        self._latest = latest
+        new = sys.modules.keys() - self._seen
+        self._seen |= new
+        return [sys.modules.get(name) for name in new]
 
     def _note(self, path: str) -> None:
         if self._is_watched(path):
