@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.events.worker_messages import Assign
@@ -20,9 +20,6 @@ from zmqruntime.loop import SocketLoop, Timer
 from zmqruntime.messages import PackedExecuteRequest
 
 __all__ = ["Dispatcher", "Folders"]
-
-_PATIENCE_SECONDS: Final = 0.05
-"""For how long the first execution of a worker may delay those that the worker was handed ahead."""
 
 
 class Folders(NamedTuple):
@@ -203,7 +200,7 @@ class Dispatcher:
         if record.needs is not NO_NEEDS or record.queue in self._ledger.admission.queues:
             return None
         room = self.pace.ahead(record.name)
-        since = time.monotonic() - _PATIENCE_SECONDS
+        since = time.monotonic() - self.pace.patience_seconds
         return self._pool.with_room(environment, room, since) if room else None
 
     def _hand_ahead_to(self, worker: WorkerHandle, record: Record) -> None:
@@ -235,7 +232,7 @@ class Dispatcher:
         self._has_changed = False
         self._ledger.keep_handed_over(HandedOver(boot=self._boot, runs=runs))
         if runs and self._look_timer is None:
-            self._look_timer = self._loop.call_later(_PATIENCE_SECONDS, self._look)
+            self._look_timer = self._loop.call_later(self.pace.patience_seconds, self._look)
 
     def _is_overtaken(self) -> bool:
         """Whether an execution has come that has to start before those that are ahead."""
@@ -245,13 +242,13 @@ class Dispatcher:
     def _look(self) -> None:
         """Take executions back from workers that have been busy with others for too long; other workers get them."""
         self._look_timer = None
-        latest = time.monotonic() - _PATIENCE_SECONDS
+        latest = time.monotonic() - self.pace.patience_seconds
         busy = self._pool.busy_ahead
         for worker in busy:
             if worker.busy_since <= latest:
                 worker.give_back()
         if busy:
-            self._look_timer = self._loop.call_later(_PATIENCE_SECONDS, self._look)
+            self._look_timer = self._loop.call_later(self.pace.patience_seconds, self._look)
 
     # --- the end of a server -------------------------------------------------------------------------------------
 

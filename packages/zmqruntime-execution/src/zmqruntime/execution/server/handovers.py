@@ -17,7 +17,13 @@ _MOST_NAMES: Final = 1000
 
 
 class Pace:
-    """Learns from executions of each name how many of the next ones a worker gets ahead: about 0.02 s of work."""
+    """Learns from executions of each name how many of the next ones a worker gets ahead: about 0.02 s of work.
+
+    Attributes:
+        patience_seconds: For how long the first execution of a worker may delay those that the worker has ahead.
+    """
+
+    patience_seconds: float = 0.05
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}

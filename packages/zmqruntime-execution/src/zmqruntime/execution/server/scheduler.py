@@ -50,6 +50,9 @@ class Runner:
         own_environment: Environment of workers for executions that do not ask for another one.
         folders: Where the files of executions are.
         reruns_lost: Whether a resumable execution is run again after its worker process has died.
+
+    Attributes:
+        dispatcher: Chooses the workers.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class Runner:
         self._ledger = ledger
         self._pool = pool
         self._on_ended = on_ended
-        self._dispatcher = Dispatcher(loop, ledger, pool, folders, own_environment, self._on_start, self._on_unreadable)
+        self.dispatcher = Dispatcher(loop, ledger, pool, folders, own_environment, self._on_start, self._on_unreadable)
         self._loop = loop
         self._reruns_lost = reruns_lost
         self._timers = ExecutionTimers(loop)
@@ -100,8 +103,8 @@ class Runner:
 
     def take_over(self) -> None:
         """Continue with the open executions of the previous run of the server."""
-        may_have_run = self._dispatcher.may_have_run()
-        self._dispatcher.forget_begun()
+        may_have_run = self.dispatcher.may_have_run()
+        self.dispatcher.forget_begun()
         for record in self._ledger.take_over():
             if (record.number, record.attempts + 1) in may_have_run and record.status is ExecutionStatus.QUEUED:
                 self._ledger.set_status(record, ExecutionStatus.RUNNING)
@@ -121,7 +124,7 @@ class Runner:
     def dispatch(self) -> None:
         """Reserve workers for the next executions; they start as soon as that is written to disk."""
         self._fail_doomed()
-        self._dispatcher.dispatch()
+        self.dispatcher.dispatch()
 
     def _fail_doomed(self) -> None:
         """Fail some of the executions whose dependency did not complete; the next turn continues."""
@@ -148,7 +151,7 @@ class Runner:
 
     def take_back(self, execution_ids: set[str]) -> None:
         """Release the workers reserved for these executions, which could not be written and therefore do not exist."""
-        self._dispatcher.drop(execution_ids)
+        self.dispatcher.drop(execution_ids)
         for execution_id in execution_ids:
             self._timers.cancel(execution_id)
             worker = self._pool.running(execution_id)
@@ -157,11 +160,11 @@ class Runner:
 
     def settle(self, execution_id: str) -> None:
         """Decide whether an execution that a worker was handed ahead is running or queued, before that is relied on."""
-        self._dispatcher.settle(execution_id)
+        self.dispatcher.settle(execution_id)
 
     def settle_all(self) -> None:
         """The same for all executions, before the order or the conditions of the queue change."""
-        self._dispatcher.take_back_all()
+        self.dispatcher.take_back_all()
 
     # --- cancel --------------------------------------------------------------------------------------------------
 
@@ -191,8 +194,8 @@ class Runner:
 
     def close(self) -> None:
         """End the workers; running executions are interrupted, and queued for the next server if they are resumable."""
-        self._dispatcher.take_back_all()
-        self._dispatcher.note_ahead()
+        self.dispatcher.take_back_all()
+        self.dispatcher.note_ahead()
         self._is_closing = True
         self._pool.close()
         for record in self._ledger.running():
@@ -225,7 +228,7 @@ class Runner:
         record.result_bytes = len(record.result) if record.result is not None else finished.result_bytes
         record.has_new_outcome = True
         if finished.seconds is not None:
-            self._dispatcher.pace.note(record.name, finished.seconds)
+            self.dispatcher.pace.note(record.name, finished.seconds)
         status = _ENDINGS[finished.outcome]
         if status is ExecutionStatus.CANCELLED and execution_id in self._overdue:
             status = ExecutionStatus.FAILED
@@ -235,11 +238,11 @@ class Runner:
 
     def on_begun(self, execution_id: str) -> None:
         """Note that a worker has begun an execution that it was handed ahead."""
-        self._dispatcher.begin(self._ledger.active[execution_id])
+        self.dispatcher.begin(self._ledger.active[execution_id])
 
     def on_given_back(self, execution_ids: list[str]) -> None:
         """Queue executions that a worker was handed ahead and has not begun."""
-        self._dispatcher.give_back(execution_ids)
+        self.dispatcher.give_back(execution_ids)
 
     def on_not_begun(self, execution_id: str, how: str | None) -> None:
         """Queue an execution again that its worker has not begun, unless the worker was to end with it."""
@@ -252,7 +255,7 @@ class Runner:
 
     def on_worker_gone(self, pid: int) -> None:
         """Forget what a worker has begun."""
-        self._dispatcher.forget_worker(pid)
+        self.dispatcher.forget_worker(pid)
 
     def on_not_run(self, execution_id: str, reason: str) -> None:
         """Queue an execution again, as the next one, because its worker did not start it."""
@@ -292,7 +295,7 @@ class Runner:
         _log.error("a worker could not be started: %s", reason)
         for execution_id in self._ledger.backlog.next_ones(self._pool.size):
             record = self._ledger.active[execution_id]
-            if self._dispatcher.environment_of(record) == environment:
+            if self.dispatcher.environment_of(record) == environment:
                 record.error = f"no worker could be started for it: {reason}"
                 self._ledger.set_status(record, ExecutionStatus.FAILED)
                 self._on_ended()

@@ -154,8 +154,11 @@ class WorkerHandle(abc.ABC):
 
     def give_back(self) -> None:
         """Take back what it was handed and has not begun, and pass that on to the listener."""
-        listener, head = self._pool.listener, self.execution_id
+        listener, head, packet = self._pool.listener, self.execution_id, self._packet
         if not self._take_back():
+            return
+        if not self.ahead:  # it has nothing else, so it keeps what it is about to begin
+            self._put_back(packet)
             return
         following = self._go_on()
         if head is not None:
@@ -232,6 +235,10 @@ class WorkerHandle(abc.ABC):
     def _recall(self) -> list[bytes]:
         """Take back all that it has been sent and has not begun."""
         return []
+
+    def _put_back(self, packet: bytes) -> None:
+        """Send again what was taken back."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def _pass_on(self, axis_id: str | None) -> None:

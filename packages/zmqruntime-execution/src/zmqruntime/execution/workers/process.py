@@ -150,6 +150,9 @@ class ProcessWorker(WorkerHandle):
     def _recall(self) -> list[bytes]:
         return self._queue.take_back()
 
+    def _put_back(self, packet: bytes) -> None:
+        self._queue.put(packet)
+
     def _pass_on(self, axis_id: str | None) -> None:
         if self.execution_id is not None:
             cancel = CancelAssigned(execution_id=self.execution_id, attempt=self._attempt, axis_id=axis_id)
