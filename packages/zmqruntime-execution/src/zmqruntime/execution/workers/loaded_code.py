@@ -9,6 +9,11 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple
 
+import msgspec
+import platformdirs
+import psutil
+import zmq
+
 import zmqruntime
 from zmqruntime import execution
 
@@ -16,7 +21,8 @@ __all__ = ["LoadedModules"]
 
 _Stamp = tuple[int, int]
 _OWN = tuple(
-    os.path.join(os.path.dirname(os.path.abspath(each)), "") for each in (zmqruntime.__file__, execution.__file__)
+    os.path.join(os.path.dirname(os.path.abspath(str(each.__file__))), "")
+    for each in (zmqruntime, execution, msgspec, platformdirs, psutil, zmq)
 )
 
 
@@ -40,8 +46,8 @@ class LoadedModules:
     """Notes the time and size of each module's file before it is read.
 
     :meth:`watch` inserts it in front of all finders. Modules of the standard library are ignored, and so are those of
-    this library, which a new worker must not load in another version than its server, and modules without a spec, whose
-    code was not read from the file that they name.
+    this library and of what it is built on, which a new worker must not load in another version than its server, and
+    modules without a spec, whose code was not read from the file that they name.
     """
 
     def __init__(self) -> None:
