@@ -4,6 +4,7 @@ import enum
 
 import msgspec
 
+from zmqruntime.environment import TaskEnvironment
 from zmqruntime.launch import ServerSpec
 from zmqruntime.messages import LogLine, Message, PackedExecuteRequest, ProgressUpdate
 
@@ -48,6 +49,8 @@ class Setup(Message, frozen=True, kw_only=True, tag="setup"):
     spec: ServerSpec
     begun_dir: str = ""
     """Folder for the notes of what the worker has begun; empty if nothing is handed over ahead."""
+    environment: TaskEnvironment | None = None
+    """That of the process, and of all executions that name one."""
 
 
 class Assign(Message, frozen=True, kw_only=True, tag="assign"):
@@ -57,6 +60,8 @@ class Assign(Message, frozen=True, kw_only=True, tag="assign"):
     number: int
     """Number of the execution in the database."""
     attempt: int
+    in_environment: bool = False
+    """Whether the request names an environment, which is that of the process and left out here."""
     wave: int
     """Equal for what was handed over at the same time, and submitted before that."""
     checkpoints: dict[str, msgspec.Raw]

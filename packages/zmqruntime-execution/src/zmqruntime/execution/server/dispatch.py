@@ -78,6 +78,8 @@ class Dispatcher:
         self._boot = boot()
         self._wave = 0
         self._ahead: dict[str, PackedExecuteRequest] = {}
+        self._environments: dict[int, TaskEnvironment | None] = {}
+        """Of this turn, by the number in the record."""
         self._requests: dict[str, PackedExecuteRequest | StoreError] = {}
         self._has_changed = False
         self._furthest: Key | None = None
@@ -87,7 +89,10 @@ class Dispatcher:
 
     def dispatch(self) -> None:
         """Reserve workers for the next executions; they start as soon as that is written to disk."""
+        if not len(self._ledger.backlog) and not self._has_changed:
+            return
         self._wave += 1
+        self._environments.clear()
         if self._ahead and (self._ledger.paused or self._is_overtaken()):
             self.take_back_all()
         if not self._ledger.paused:
@@ -123,6 +128,14 @@ class Dispatcher:
 
     def environment_of(self, record: Record) -> TaskEnvironment | None:
         """Return the environment as the pool knows it: None for the server's own one, even if requested explicitly."""
+        number = record.environment
+        if number is None:
+            return None
+        if number not in self._environments:
+            self._environments[number] = self._find_environment(record)
+        return self._environments[number]
+
+    def _find_environment(self, record: Record) -> TaskEnvironment | None:
         try:
             environment = self._ledger.environment_of(record)
         except StoreError:  # reported when it is assigned to a worker

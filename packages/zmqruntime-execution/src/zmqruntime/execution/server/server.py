@@ -524,9 +524,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
                 def start_process(pool: WorkerPool, environment: TaskEnvironment | None) -> WorkerHandle:
                     with self._reserve.lent():
-                        return ProcessWorker(
-                            pool, environment, spec, None if own is None else own.variables, self.worker_preload
-                        )
+                        return ProcessWorker(pool, environment, spec, own, self.worker_preload)
 
                 return start_process
             case WorkerKind.THREAD:

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 
+import msgspec
+
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import MessageError
@@ -41,7 +43,7 @@ class ProcessWorker(WorkerHandle):
         pool: The pool it belongs to.
         environment: Environment of the process; None for the server's own.
         spec: How the process creates its own instance of the server's class.
-        own_variables: Environment variables of the server's own environment; None to inherit those of this process.
+        own_environment: The server's own environment; None to inherit that of this process.
         preload: Name of a module that it imports first; may be empty.
 
     Raises:
@@ -54,10 +56,11 @@ class ProcessWorker(WorkerHandle):
         pool: WorkerPool,
         environment: TaskEnvironment | None,
         spec: ServerSpec,
-        own_variables: dict[str, str] | None,
+        own_environment: TaskEnvironment | None,
         preload: str = "",
     ) -> None:
         super().__init__(pool, environment)
+        own_variables = None if own_environment is None else own_environment.variables
         self._config = spec.config
         self._decode: Decoder[FromWorker] = Decoder(FromWorker)
         self._reaping = threading.Lock()
@@ -82,7 +85,8 @@ class ProcessWorker(WorkerHandle):
             max_frame_bytes=_MAX_FRAME_BYTES,
         )
         folder = begun_dir(spec.config.server_dir(spec.port))
-        self._stream.send(encode(Setup(spec=spec, begun_dir=str(folder) if self._queue.is_usable else "")))
+        notes = str(folder) if self._queue.is_usable else ""
+        self._stream.send(encode(Setup(spec=spec, begun_dir=notes, environment=environment or own_environment)))
         self._waiter = threading.Thread(target=self._wait, name=f"worker-{self.process.pid}-wait", daemon=True)
         try:
             self._waiter.start()
@@ -138,13 +142,13 @@ class ProcessWorker(WorkerHandle):
     def _give(self, assign: Assign) -> bytes:
         if packet := self._give_ahead(assign):
             return packet
-        self._stream.send(encode(assign))
+        self._stream.send(_packed(assign))
         if self._queue.is_usable:
             self._queue.put(ELSEWHERE)
         return b""
 
     def _give_ahead(self, assign: Assign) -> bytes | None:
-        packet = encode(assign)
+        packet = _packed(assign)
         return packet if self._queue.fits(packet) and self._queue.put(packet) else None
 
     def _recall(self) -> list[bytes]:
@@ -229,6 +233,14 @@ class ProcessWorker(WorkerHandle):
         with contextlib.suppress(OSError):
             for path in folder.glob(task_socket_pattern(self.process.pid)):
                 path.unlink(missing_ok=True)
+
+
+def _packed(assign: Assign) -> bytes:
+    """Encode an assignment without the environment, which the worker has from its start."""
+    if assign.request.environment is not None:
+        request = msgspec.structs.replace(assign.request, environment=None)
+        assign = msgspec.structs.replace(assign, request=request, in_environment=True)
+    return encode(assign)
 
 
 def _kill_group(pid: int) -> None:

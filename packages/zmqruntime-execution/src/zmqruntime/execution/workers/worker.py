@@ -93,6 +93,7 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - importing a module can raise anything
             self._fail_to_start(f"{setup.spec.target} cannot be loaded: {describe_error(error)}")
         self._state = WorkerState()
+        self._environment = setup.environment
         self._begun = self._begin_notes(setup.begun_dir)
         self._stream.send(encode(Ready(takes_ahead=self._begun is not None)))
         while (assign := self._inbox.take()) is not None:
@@ -118,6 +119,9 @@ class Worker:
 
     def _prepare(self, assign: Assign) -> TaskRun:
         """Make an execution the current one, also for cancel requests, of which some may have come before it."""
+        if assign.in_environment:
+            request = msgspec.structs.replace(assign.request, environment=self._environment)
+            assign = msgspec.structs.replace(assign, request=request)
         run = TaskRun(self._loop, assign, self._say, self._may_say, self._config)
         with self._cancelling:
             self._run = run
