@@ -207,7 +207,7 @@ def soak(session: nox.Session) -> None:
 @nox.session(requires=["wheels"])
 def bench(session: nox.Session) -> None:
     """One table: this machine's floor, ours, and peers; -- --quick for a look, -- --store to keep it in docs/."""
-    peers = "ipyparallel", "imagezmq"
+    peers = "ipyparallel", "imagezmq", "huey"
     session.install(*map(wheel, PACKAGES), f"{wheel('openhcs-runtime')}[dask,fiji,napari]", *peers)
     session.run("python", "tools/bench/table.py", *session.posargs, success_codes=[0, 1])
 
