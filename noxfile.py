@@ -207,7 +207,7 @@ def soak(session: nox.Session) -> None:
 @nox.session(requires=["wheels"])
 def bench(session: nox.Session) -> None:
     """One table: this machine's floor, ours, and peers; -- --quick for a look, -- --store to keep it in docs/."""
-    peers = "ipyparallel", "imagezmq", "cp_measure>=0.3; python_version < '3.14'"
+    peers = "huey", "ipyparallel", "imagezmq", "cp_measure>=0.3; python_version < '3.14'"
     session.install(*map(wheel, PACKAGES), f"{wheel('openhcs-runtime')}[dask,fast,fiji,napari,tracking]", *peers)
     session.run("python", "tools/bench/table.py", *session.posargs, success_codes=[0, 1])
 

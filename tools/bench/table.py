@@ -51,6 +51,7 @@ QUICK = MappingProxyType(
         "engine_overhead": ("--wells=8", "--repeat=2"),
         "engine_resume": ("--rounds=2", "--wells=24"),
         "engine_scale": ("cancel",),
+        "short_tasks": ("--count=1000", "--peer-count=100", "--rounds=1"),
         "gpu_slots": ("--wells=24", "--modes=processes"),
         "tables": ("--objects=20000", "--wells=10"),
         "gui": ("start", "plates"),
@@ -77,7 +78,7 @@ SCREEN = "viewers_"
 VERSIONS = (
     *("zmqruntime-core", "openhcs-runtime", "pyzmq", "msgspec", "numpy", "scipy", "scikit-image", "tifffile"),
     *("opencv-python-headless", "edt", "cp_measure", "laptrack"),
-    *("ipyparallel", "distributed", "imagezmq", "napari", "PyQt6"),
+    *("ipyparallel", "distributed", "huey", "imagezmq", "napari", "PyQt6"),
 )
 MISSED, BROKEN = 1, 2
 

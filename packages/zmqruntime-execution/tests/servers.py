@@ -1,5 +1,6 @@
 """Servers whose tasks do what the tests need; found by worker processes through this file's path."""
 
+import contextlib
 import ctypes
 import fcntl
 import importlib
@@ -20,6 +21,7 @@ import psutil
 
 from zmqruntime import ExecuteRequest, ProgressPhase, ProgressStatus, ProgressUpdate
 from zmqruntime.execution import ExecutionServer, TaskFailed, TaskLink, WorkerKind, current_task, join_task
+from zmqruntime.execution.server.handovers import Pace
 
 SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
 
@@ -385,6 +387,35 @@ class BenchServer(ExecutionServer):
                 os.kill(os.getpid(), signal.SIGKILL)
             Path(folder, f"{task.execution_id}.ran").touch()
         return kind
+
+
+class HandingAheadServer(BenchServer):
+    """Hands over up to 16 executions ahead, and never takes them back because the first one is slow."""
+
+    def on_open(self, stack: contextlib.ExitStack) -> None:
+        super().on_open(stack)
+        self._runner.dispatcher.pace = AlwaysFast()
+
+
+class AlwaysFast(Pace):
+    """Expects that all executions are short."""
+
+    patience_seconds = 3600.0
+
+    def ahead(self, name: str) -> int:
+        return 16
+
+
+class HandingAheadForAMomentServer(BenchServer):
+    """Hands over up to 16 executions ahead to each of two workers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, max_concurrent=2, **kwargs)
+
+    def on_open(self, stack: contextlib.ExitStack) -> None:
+        super().on_open(stack)
+        self._runner.dispatcher.pace = AlwaysFast()
+        self._runner.dispatcher.pace.patience_seconds = 0.05
 
 
 class TwoAtOnceServer(BenchServer):

@@ -134,8 +134,8 @@ def test_a_message_of_another_execution_is_dropped(client: ExecutionClient) -> N
         "from zmqruntime.execution.workers.worker import Worker\n"
         "from zmqruntime.execution.events.worker_messages import Finished\n"
         "worker = next(o for o in gc.get_objects() if isinstance(o, Worker))\n"
-        "worker._send(Finished(execution_id='another', attempt=1, outcome='complete'))\n"
-        "worker._send(Finished(execution_id=task.execution_id, attempt=7, outcome='complete'))\n"
+        "worker._say(Finished(execution_id='another', attempt=1, outcome='complete'))\n"
+        "worker._say(Finished(execution_id=task.execution_id, attempt=7, outcome='complete'))\n"
         "result = 'mine'"
     )
     assert client.wait(client.submit({"do": "code", "code": code}), 60).result == "mine"

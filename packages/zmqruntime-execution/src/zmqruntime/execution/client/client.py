@@ -277,13 +277,13 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         """
         sink = self.known_end(execution_id)
         if sink is not None:
-            return sink.ended.result(seconds_until(deadline))
+            return sink.result(seconds_until(deadline))
         request = StatusRequest(execution_id=execution_id)
         snapshot = self.insist(request, StatusResponse, deadline).executions[0]
         if has_ended(snapshot.status, snapshot.resumable):
             return snapshot
         with self.following(execution_id, snapshot.event_count, sink := EndSink()):
-            return sink.ended.result(seconds_until(deadline))
+            return sink.result(seconds_until(deadline))
 
     def insist(self, message: Message, expect: type[ResponseT], deadline: float | None) -> ResponseT:
         """Send a repeatable request until it is answered, no matter how long the server is away.
@@ -506,8 +506,8 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         """Follow the executions submitted in the block from their first event; forget them if the block fails."""
         ids = {request.submission_id for request in requests}
         self._unsure |= ids
-        for request in requests:
-            self._follow_own(request.submission_id)
+        followers = [self._make_followers(request.submission_id) for request in requests]
+        self.call_soon(lambda: self._add_all(followers))
         try:
             yield
             self._unsure -= ids
@@ -519,7 +519,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
             for request in requests:
                 self._delivered.pop(request.submission_id, None)
                 self._ends.pop(request.submission_id, None)  # at once: the next caller must not wait on this one
-                self._io.call_soon(functools.partial(self._forget_execution, request.submission_id))
+            self._io.call_soon(lambda: self._forget_all(ids))
             raise
 
     def _ask_for(self, execution_ids: list[str]) -> None:
@@ -549,8 +549,8 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
 
     # --- following, on the I/O thread unless noted otherwise -----------------------------------------------------
 
-    def _follow_own(self, execution_id: str) -> None:
-        """Follow an execution before it is submitted, from its first event, number 1; from any thread."""
+    def _make_followers(self, execution_id: str) -> list[Follower]:
+        """Return what follows an execution that is about to be submitted, from event number 1; from any thread."""
         end = self._ends[execution_id] = self.make_end(execution_id)
         sinks: list[Sink] = [end]
         if self._progress_callback is not None:
@@ -558,8 +558,11 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
             self._delivered[execution_id] = sink.delivered
             sink.on_delivered = lambda: self._forget_delivered(execution_id)
             sinks.append(sink)
-        followers = [Follower(execution_id, 0, sink, self._ask) for sink in sinks]
-        self.call_soon(lambda: self._add_followers(execution_id, followers))
+        return [Follower(execution_id, 0, sink, self._ask) for sink in sinks]
+
+    def _add_all(self, followers: list[list[Follower]]) -> None:
+        for each in followers:
+            self._add_followers(each[0].execution_id, each)
 
     def _add_followers(self, execution_id: str, followers: list[Follower]) -> None:
         if execution_id not in self._followers and not execution_id.startswith(self._id_prefix):
@@ -581,6 +584,10 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
                 if len(self._recent_ends) > _RECENT_ENDS:
                     del self._recent_ends[next(iter(self._recent_ends))]
             del self._ends[execution_id]
+
+    def _forget_all(self, execution_ids: set[str]) -> None:
+        for execution_id in execution_ids:
+            self._forget_execution(execution_id)
 
     def _forget_delivered(self, execution_id: str) -> None:
         """Note that the last callback for an execution has returned; called from the callback thread."""

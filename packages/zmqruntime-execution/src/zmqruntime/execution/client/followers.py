@@ -182,19 +182,38 @@ class Follower:
 
 
 class EndSink:
-    """Waits for the end of an execution."""
+    """Waits for the end of an execution; has a future only once somebody asks for one."""
 
     def __init__(self) -> None:
         self.is_done = False
-        self.ended: concurrent.futures.Future[ExecutionSnapshot] = concurrent.futures.Future()
+        self._lock = threading.Lock()
+        self._outcome: ExecutionSnapshot | Exception | None = None
+        self._future: concurrent.futures.Future[ExecutionSnapshot] | None = None
+
+    @property
+    def ended(self) -> "concurrent.futures.Future[ExecutionSnapshot]":
+        """The future of the end; from any thread."""
+        with self._lock:
+            if self._future is None:
+                self._future = concurrent.futures.Future()
+                self._set_future()
+            return self._future
+
+    def result(self, timeout: float | None) -> ExecutionSnapshot:
+        """Wait for the end and return it; from any thread.
+
+        Raises:
+            TimeoutError: It has not come within ``timeout`` seconds.
+            ConnectionFailedError: The server was lost.
+        """
+        outcome = self._outcome
+        return outcome if isinstance(outcome, ExecutionSnapshot) else self.ended.result(timeout)
 
     def put(self, events: list[Event]) -> None:
         """Look for the end among the events."""
         end = find_end(events)
         if end is not None:
-            self.is_done = True
-            if self.ended.set_running_or_notify_cancel():
-                self.ended.set_result(end)
+            self._end_with(end)
 
     def has_room(self) -> bool:
         """Always true: it does not keep events."""
@@ -206,22 +225,39 @@ class EndSink:
     def fail(self, error: Exception) -> None:
         """Pass the error on to the waiting caller."""
         if not self.is_done:
-            self.is_done = True
-            if self.ended.set_running_or_notify_cancel():
-                self.ended.set_exception(error)
+            self._end_with(error)
 
     @property
     def is_small(self) -> bool:
         """Whether the end has arrived and is small enough to keep."""
-        if not self.ended.done() or self.ended.cancelled() or self.ended.exception() is not None:
-            return False
-        end = self.ended.result()
-        return end.error is None and len(encode(end.result)) <= _SMALL_BYTES
+        end = self._outcome
+        return isinstance(end, ExecutionSnapshot) and end.error is None and _is_small(end.result)
 
     @property
     def has_failed(self) -> bool:
         """Whether the server was lost before the end arrived."""
-        return self.ended.done() and self.ended.exception() is not None
+        return isinstance(self._outcome, Exception)
+
+    def _end_with(self, outcome: ExecutionSnapshot | Exception) -> None:
+        self.is_done = True
+        with self._lock:
+            self._outcome = outcome
+            if self._future is None:
+                return
+        self._set_future()
+
+    def _set_future(self) -> None:
+        future, outcome = self._future, self._outcome
+        if future is None or outcome is None or not future.set_running_or_notify_cancel():
+            return
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+
+def _is_small(result: object) -> bool:
+    return result is None or len(encode(result)) <= _SMALL_BYTES
 
 
 class CallbackSink:

@@ -4,6 +4,7 @@ import enum
 
 import msgspec
 
+from zmqruntime.environment import TaskEnvironment
 from zmqruntime.launch import ServerSpec
 from zmqruntime.messages import LogLine, Message, PackedExecuteRequest, ProgressUpdate
 
@@ -46,13 +47,23 @@ class Setup(Message, frozen=True, kw_only=True, tag="setup"):
     """The first frame to a worker: the server whose tasks it will run."""
 
     spec: ServerSpec
+    begun_dir: str = ""
+    """Folder for the notes of what the worker has begun; empty if nothing is handed over ahead."""
+    environment: TaskEnvironment | None = None
+    """That of the process, and of all executions that name one."""
 
 
 class Assign(Message, frozen=True, kw_only=True, tag="assign"):
     """Run this execution; event numbers continue from those of an interrupted run."""
 
     request: PackedExecuteRequest
+    number: int
+    """Number of the execution in the database."""
     attempt: int
+    in_environment: bool = False
+    """Whether the request names an environment, which is that of the process and left out here."""
+    wave: int
+    """Equal for what was handed over at the same time, and submitted before that."""
     checkpoints: dict[str, msgspec.Raw]
     progress_count: int
     log_count: int
@@ -67,8 +78,10 @@ class Assign(Message, frozen=True, kw_only=True, tag="assign"):
 
 
 class CancelAssigned(Message, frozen=True, kw_only=True, tag="cancel_assigned"):
-    """Ask the running task, or one axis of it, to stop."""
+    """Ask a task, or one axis of it, to stop; it may arrive before the worker has begun the task."""
 
+    execution_id: str
+    attempt: int
     axis_id: str | None
 
 
@@ -76,6 +89,8 @@ class Ready(Message, frozen=True, kw_only=True, tag="ready"):
     """The worker has loaded all it needs; or it could not, for the reason in ``error``, and ends."""
 
     error: str | None = None
+    takes_ahead: bool = False
+    """Whether it can be handed executions ahead of the end of the one that it is running."""
 
 
 class OfTask(Message, frozen=True, kw_only=True):
@@ -121,6 +136,8 @@ class Finished(OfTask, frozen=True, kw_only=True, tag="finished"):
     """Whether the task may be tried again if it has failed and its submission allows for retries."""
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
+    seconds: float | None = None
+    """How long it has occupied the worker."""
     unclean: str | None = None
     """What the task has changed in its process and cannot be restored, so that the next task needs another process."""
 

@@ -1,12 +1,11 @@
 """The client behind an executor: starts the server of a name, and brings the ends of executions to their futures."""
 
-import concurrent.futures
 import contextlib
 import functools
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -202,9 +201,8 @@ class _FutureEnd(EndSink):
     """Passes the end of an execution on to its future."""
 
     def __init__(self, future: TaskFuture[Any], on_end: OnEnd) -> None:
-        self.is_done = False
-        self.ended = cast("concurrent.futures.Future[ExecutionSnapshot]", future)  # nobody waits for it here
-        self._future = future
+        super().__init__()
+        self._task = future
         self._on_end = on_end
 
     def put(self, events: list[Event]) -> None:
@@ -212,17 +210,17 @@ class _FutureEnd(EndSink):
         end = find_end(events)
         if end is not None:
             self.is_done = True
-            self._on_end(self._future, end)
+            self._on_end(self._task, end)
             return
         status = next((each.execution.status for each in reversed(events) if isinstance(each, StateChange)), None)
         if status is not None:
-            self._future.note_running(status is not ExecutionStatus.QUEUED)
+            self._task.note_running(status is not ExecutionStatus.QUEUED)
 
     def fail(self, error: Exception) -> None:
         """Pass on that the server is lost."""
         if not self.is_done:
             self.is_done = True
-            self._on_end(self._future, error)
+            self._on_end(self._task, error)
 
     @property
     def has_failed(self) -> bool:

@@ -25,6 +25,7 @@ def cancel_many(request: CancelManyRequest, ledger: Ledger, scheduler: Runner, k
     Queued ones come first, the last submitted at the beginning: an execution that waits for another one is cancelled
     before that one ends, and none starts because a running one stops.
     """
+    scheduler.settle_all()
     found = [ledger.find(execution_id) for execution_id in dict.fromkeys(request.execution_ids)]
     records = [record for record in found if record is not None]
     queued = [record for record in reversed(records) if record.status is ExecutionStatus.QUEUED]

@@ -19,6 +19,7 @@ from zmqruntime.execution.events.event_batches import compact
 from zmqruntime.execution.events.worker_messages import TaskReportsRaw
 from zmqruntime.execution.lifecycle import advance, has_ended
 from zmqruntime.execution.server.admission import Admission
+from zmqruntime.execution.server.handovers import HandedOver
 from zmqruntime.execution.server.queue import Backlog
 from zmqruntime.execution.server.store import Record, Store, StoreError, Written
 from zmqruntime.execution.server.stored_events import StoredEvents
@@ -154,9 +155,17 @@ class Ledger:
         """Return what a worker needs to run it: the request and the checkpoints of an interrupted run."""
         return self._store.request_of(record), self._store.checkpoints_of(record)
 
+    def checkpoints_of(self, record: Record) -> dict[str, msgspec.Raw]:
+        """Return the checkpoints of an interrupted or failed run."""
+        return self._store.checkpoints_of(record)
+
     def requests_of(self, records: Sequence[Record]) -> dict[str, PackedExecuteRequest | StoreError]:
         """Return the requests of several executions by their ids; an error for one that cannot be read."""
         return self._store.requests_of(records)
+
+    def handed_over(self) -> HandedOver | None:
+        """Return what workers had been handed ahead when that was last written; None if nothing ever was."""
+        return self._store.handed_over()
 
     # --- changing ------------------------------------------------------------------------------------------------
 
@@ -288,6 +297,10 @@ class Ledger:
     def keep_checkpoint(self, record: Record, key: str, value: msgspec.Raw) -> None:
         """Keep a value for a resumed run."""
         self._store.save_checkpoint(record, key, value)
+
+    def keep_handed_over(self, handed: HandedOver) -> None:
+        """Write what workers are handed ahead."""
+        self._store.keep_handed_over(handed)
 
     def keep_uptime(self) -> None:
         """Write the server's total uptime."""

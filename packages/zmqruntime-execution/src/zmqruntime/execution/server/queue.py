@@ -62,6 +62,16 @@ class Backlog:
         """Return the next execution to run and its lane, or None; it may turn out that it has to wait."""
         return self._ready.first()
 
+    @property
+    def first_key(self) -> Key | None:
+        """What orders the next execution to run among all; None if there is none that is not known to have to wait."""
+        first = self._ready.first()
+        return None if first is None else self._keys[first[1]]
+
+    def key_of(self, execution_id: str) -> Key:
+        """Return what orders a queued execution among all; smaller ones run earlier."""
+        return self._keys[execution_id]
+
     def stop_at(self, lane: Lane, barrier: Barrier) -> None:
         """Let the lane of the next execution wait for something."""
         self._ready.stop_at(lane, barrier)

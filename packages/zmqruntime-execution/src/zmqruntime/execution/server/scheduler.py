@@ -1,30 +1,27 @@
 """The scheduler: assigns queued executions to workers, and makes sure that each one ends once and in time."""
 
-import functools
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.events.worker_messages import (
     NOTHING,
-    Assign,
     Finished,
     KeepCheckpoint,
     Outcome,
     TaskReportsRaw,
 )
 from zmqruntime.execution.lifecycle import OVERDUE
+from zmqruntime.execution.server.dispatch import Dispatcher, Folders
 from zmqruntime.execution.server.executions import Ledger
-from zmqruntime.execution.server.store import Record, StoreError
+from zmqruntime.execution.server.store import Record
 from zmqruntime.execution.server.timers import ExecutionTimers
 from zmqruntime.execution.tracing import RunTraces
-from zmqruntime.execution.workers.pool import WorkerHandle, WorkerPool
+from zmqruntime.execution.workers.pool import WorkerPool
 from zmqruntime.loop import SocketLoop
-from zmqruntime.messages import ExecutionStatus
+from zmqruntime.messages import ExecutionStatus, PackedExecuteRequest
 
 __all__ = ["Runner"]
 
@@ -51,11 +48,11 @@ class Runner:
         pool: The workers; their messages are passed to this object.
         on_ended: Called for each execution that has ended.
         own_environment: Environment of workers for executions that do not ask for another one.
-        log_dir: Folder for the logs of executions.
-        log_limit: Maximum size of each log in bytes.
-        result_dir: Folder for large results.
-        result_limit: Maximum size of a result in bytes.
+        folders: Where the files of executions are.
         reruns_lost: Whether a resumable execution is run again after its worker process has died.
+
+    Attributes:
+        dispatcher: Chooses the workers.
     """
 
     def __init__(
@@ -66,20 +63,13 @@ class Runner:
         on_ended: Callable[[], None],
         *,
         own_environment: TaskEnvironment | None,
-        log_dir: Path,
-        log_limit: int,
-        result_dir: Path,
-        result_limit: int,
+        folders: Folders,
         reruns_lost: bool = False,
     ) -> None:
         self._ledger = ledger
         self._pool = pool
         self._on_ended = on_ended
-        self._own_environment = own_environment
-        self._log_dir = str(log_dir)
-        self._log_limit = log_limit
-        self._result_dir = str(result_dir)
-        self._result_limit = result_limit
+        self.dispatcher = Dispatcher(loop, ledger, pool, folders, own_environment, self._on_start, self._on_unreadable)
         self._loop = loop
         self._reruns_lost = reruns_lost
         self._timers = ExecutionTimers(loop)
@@ -113,7 +103,11 @@ class Runner:
 
     def take_over(self) -> None:
         """Continue with the open executions of the previous run of the server."""
+        may_have_run = self.dispatcher.may_have_run()
+        self.dispatcher.forget_begun()
         for record in self._ledger.take_over():
+            if (record.number, record.attempts + 1) in may_have_run and record.status is ExecutionStatus.QUEUED:
+                self._ledger.set_status(record, ExecutionStatus.RUNNING)
             if record.status is ExecutionStatus.QUEUED:
                 self._enqueue_when_due(record)
             elif record.status is ExecutionStatus.CANCELLING:
@@ -128,19 +122,9 @@ class Runner:
                     self._ledger.enqueue(record)
 
     def dispatch(self) -> None:
-        """Reserve idle workers for the next executions; they start as soon as that is written to disk."""
-        admission, active = self._ledger.admission, self._ledger.active
-        if not len(self._ledger.backlog) and not admission.dependencies.has_doomed:
-            return
+        """Reserve workers for the next executions; they start as soon as that is written to disk."""
         self._fail_doomed()
-        while not self._ledger.paused and (record := admission.next_one(active.__getitem__)) is not None:
-            worker = self._pool.idle(self._environment_of(record))
-            if worker is None:
-                break
-            self._hand_to(worker, record)
-        if not self._ledger.paused:
-            following = self._ledger.backlog.next_ones(self._pool.size)
-            self._pool.prepare([self._environment_of(self._ledger.active[each]) for each in following])
+        self.dispatcher.dispatch()
 
     def _fail_doomed(self) -> None:
         """Fail some of the executions whose dependency did not complete; the next turn continues."""
@@ -155,49 +139,32 @@ class Runner:
         if dependencies.has_doomed:
             self._loop.call_soon(lambda: None)
 
-    def _hand_to(self, worker: WorkerHandle, record: Record) -> None:
-        execution_id = record.execution_id
-        try:
-            request, checkpoints = self._ledger.assignment(record)
-        except StoreError as error:
-            record.error = str(error)
-            self._ledger.set_status(record, ExecutionStatus.FAILED)
-            self._on_ended()
-            return
-        worker.reserve(execution_id)
+    def _on_start(self, record: Record, request: PackedExecuteRequest) -> None:
         self._ledger.set_status(record, ExecutionStatus.RUNNING)
         self._traces.on_start(request, record.submitted_at, record.attempts)
-        assign = Assign(
-            request=request,
-            attempt=record.attempts,
-            checkpoints=checkpoints,
-            progress_count=record.progress_count,
-            log_count=record.log_count,
-            log_path=f"{self._log_dir}/{execution_id}.log",
-            log_limit=self._log_limit,
-            result_path=f"{self._result_dir}/{execution_id}.result",
-            result_limit=self._result_limit,
-        )
-        self._ledger.after_commit(execution_id, functools.partial(worker.assign, assign))
         self._start_limits(record)
 
-    def _environment_of(self, record: Record) -> TaskEnvironment | None:
-        """Return the environment as the pool knows it: None for the server's own one, even if requested explicitly."""
-        try:
-            environment = self._ledger.environment_of(record)
-        except StoreError:  # reported when it is assigned to a worker
-            return None
-        if environment is None or environment != self._own_environment:
-            return environment
-        return None if os.path.isdir(environment.folder) else environment
+    def _on_unreadable(self, record: Record, reason: str) -> None:
+        record.error = reason
+        self._ledger.set_status(record, ExecutionStatus.FAILED)
+        self._on_ended()
 
     def take_back(self, execution_ids: set[str]) -> None:
         """Release the workers reserved for these executions, which could not be written and therefore do not exist."""
+        self.dispatcher.drop(execution_ids)
         for execution_id in execution_ids:
             self._timers.cancel(execution_id)
             worker = self._pool.running(execution_id)
             if worker is not None:
                 worker.release()
+
+    def settle(self, execution_id: str) -> None:
+        """Decide whether an execution that a worker was handed ahead is running or queued, before that is relied on."""
+        self.dispatcher.settle(execution_id)
+
+    def settle_all(self) -> None:
+        """The same for all executions, before the order or the conditions of the queue change."""
+        self.dispatcher.take_back_all()
 
     # --- cancel --------------------------------------------------------------------------------------------------
 
@@ -227,6 +194,8 @@ class Runner:
 
     def close(self) -> None:
         """End the workers; running executions are interrupted, and queued for the next server if they are resumable."""
+        self.dispatcher.take_back_all()
+        self.dispatcher.note_ahead()
         self._is_closing = True
         self._pool.close()
         for record in self._ledger.running():
@@ -258,6 +227,8 @@ class Runner:
         record.result = bytes(finished.result) if is_inline else None
         record.result_bytes = len(record.result) if record.result is not None else finished.result_bytes
         record.has_new_outcome = True
+        if finished.seconds is not None:
+            self.dispatcher.pace.note(record.name, finished.seconds)
         status = _ENDINGS[finished.outcome]
         if status is ExecutionStatus.CANCELLED and execution_id in self._overdue:
             status = ExecutionStatus.FAILED
@@ -265,18 +236,43 @@ class Runner:
             self._ledger.set_status(record, ExecutionStatus.CANCELLING)  # the task itself asked for it
         self._end(record, status, finished.error, may_retry=finished.may_retry)
 
+    def on_begun(self, execution_id: str) -> None:
+        """Note that a worker has begun an execution that it was handed ahead."""
+        self.dispatcher.begin(self._ledger.active[execution_id])
+
+    def on_given_back(self, execution_ids: list[str]) -> None:
+        """Queue executions that a worker was handed ahead and has not begun."""
+        self.dispatcher.give_back(execution_ids)
+
+    def on_not_begun(self, execution_id: str, how: str | None) -> None:
+        """Queue an execution again that its worker has not begun, unless the worker was to end with it."""
+        if how is None:
+            self._queue_again(self._ledger.active[execution_id])
+        elif execution_id in self._killed or execution_id in self._overdue:
+            self.on_worker_lost(execution_id, how)
+        else:
+            self.on_not_run(execution_id, f"the worker process {how} before it began")
+
+    def on_worker_gone(self, pid: int) -> None:
+        """Forget what a worker has begun."""
+        self.dispatcher.forget_worker(pid)
+
     def on_not_run(self, execution_id: str, reason: str) -> None:
         """Queue an execution again, as the next one, because its worker did not start it."""
         record = self._ledger.active[execution_id]
         _log.info("execution %s needs a new worker: %s", execution_id, reason)
+        self._declined[execution_id] += 1
+        if self._declined[execution_id] >= _MOST_DECLINED and record.status is not ExecutionStatus.CANCELLING:
+            self._end(record, ExecutionStatus.FAILED, f"no worker was able to run it: {reason}")
+            return
+        self._queue_again(record)
+
+    def _queue_again(self, record: Record) -> None:
+        """Queue an execution as the next one, as if it had not been started."""
         if record.status is ExecutionStatus.CANCELLING:
             self._end(record, ExecutionStatus.CANCELLED, None)
             return
-        self._declined[execution_id] += 1
-        if self._declined[execution_id] >= _MOST_DECLINED:
-            self._end(record, ExecutionStatus.FAILED, f"no worker was able to run it: {reason}")
-            return
-        self._timers.cancel(execution_id)
+        self._timers.cancel(record.execution_id)
         self._ledger.set_status(record, ExecutionStatus.QUEUED)
         record.attempts -= 1
         self._ledger.enqueue(record)
@@ -299,7 +295,7 @@ class Runner:
         _log.error("a worker could not be started: %s", reason)
         for execution_id in self._ledger.backlog.next_ones(self._pool.size):
             record = self._ledger.active[execution_id]
-            if self._environment_of(record) == environment:
+            if self.dispatcher.environment_of(record) == environment:
                 record.error = f"no worker could be started for it: {reason}"
                 self._ledger.set_status(record, ExecutionStatus.FAILED)
                 self._on_ended()

@@ -133,4 +133,11 @@ CREATE TABLE schedules (
     """
 ALTER TABLE executions ADD COLUMN implied_states INTEGER;
 """,
+    """
+CREATE TABLE handed_over (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    content BLOB NOT NULL,
+    crc INTEGER
+) STRICT;
+""",
 )

@@ -23,6 +23,7 @@ from zmqruntime.execution.events.result_files import PIECE_BYTES, read_piece, re
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.server.audience import Audience
 from zmqruntime.execution.server.cancels import cancel_many
+from zmqruntime.execution.server.dispatch import Folders
 from zmqruntime.execution.server.executions import Ledger
 from zmqruntime.execution.server.gates import checked_resources
 from zmqruntime.execution.server.hooks import EndHooks, EndNotices
@@ -364,6 +365,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     def _change_queue(self, request: QueueRequest) -> Message:
         ledger = self._ledger
+        self._runner.settle_all()
         match request.action:
             case QueueAction.LIMIT | QueueAction.PAUSE | QueueAction.RESUME if request.queue is not None:
                 if (refusal := self._change_named_queue(request, request.queue)) is not None:
@@ -429,6 +431,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         return refusal
 
     def _cancel(self, record: Record, request: CancelRequest) -> Message:
+        self._runner.settle(record.execution_id)
         if has_ended(record.status, record.resumable):
             status, text = "ended", f"it is already {record.status}; nothing was changed"
         elif record.status is ExecutionStatus.QUEUED and request.axis_id is not None:
@@ -484,10 +487,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             pool,
             self._on_ended,
             own_environment=self._own_environment,
-            log_dir=self._log_dir,
-            log_limit=self.log_limit,
-            result_dir=self._result_dir,
-            result_limit=self.max_result_bytes,
+            folders=Folders(folder, self._log_dir, self.log_limit, self._result_dir, self.max_result_bytes),
             reruns_lost=self.reruns_lost_tasks,
         )
         with _readable():
@@ -524,9 +524,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
                 def start_process(pool: WorkerPool, environment: TaskEnvironment | None) -> WorkerHandle:
                     with self._reserve.lent():
-                        return ProcessWorker(
-                            pool, environment, spec, None if own is None else own.variables, self.worker_preload
-                        )
+                        return ProcessWorker(pool, environment, spec, own, self.worker_preload)
 
                 return start_process
             case WorkerKind.THREAD:

@@ -14,6 +14,7 @@ from zmqruntime.execution.server.contents import Contents
 from zmqruntime.execution.server.damage import is_intact, is_whole, readable
 from zmqruntime.execution.server.database import REMEDY, DamagedStoreError, Database, StoreError, as_list
 from zmqruntime.execution.server.environments import Environments
+from zmqruntime.execution.server.handovers import HandedOver
 from zmqruntime.execution.server.history import History
 from zmqruntime.execution.server.needs import needs_of
 from zmqruntime.execution.server.pending import Pending, Written
@@ -328,6 +329,20 @@ class Store:
     def kept_dependencies(self) -> list[str]:
         """Return the completed executions that others depend on although history has dropped them."""
         return [row[0] for row in self._database.all("SELECT execution_id FROM completed_dependencies")]
+
+    def handed_over(self) -> HandedOver | None:
+        """Return what workers had been handed ahead when that was last written; None if nothing ever was."""
+        row = self._database.one("SELECT content, crc FROM handed_over")
+        if row is None:
+            return None
+        found = HandedOver.read(*row)
+        if found is None:
+            raise StoreError(f"what workers were handed ahead is damaged in {self.path}; {REMEDY}")
+        return found
+
+    def keep_handed_over(self, handed: HandedOver) -> None:
+        """Write what workers are handed ahead; durable with the next commit."""
+        self.write("INSERT OR REPLACE INTO handed_over (id, content, crc) VALUES (0, ?, ?)", handed.row())
 
     def schedule_rows(self) -> list[tuple[str, bytes, int | None]]:
         """Return the schedules as they were written."""

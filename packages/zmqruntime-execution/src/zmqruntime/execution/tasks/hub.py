@@ -128,6 +128,7 @@ class TaskHub:
         self._link: TaskLink | None = None
         self._joined: set[bytes] = set()
         self._is_closed = False
+        self._delivering = threading.RLock()
         self._is_delivering = False
 
     # --- TaskChannel, from any thread ----------------------------------------------------------------------------
@@ -159,7 +160,13 @@ class TaskHub:
                 self._link = self._listen()
             return self._link
 
-    # --- on the loop's thread ------------------------------------------------------------------------------------
+    def seal(self) -> bool:
+        """Accept nothing more; return whether :meth:`close` can be called on any thread, because there is no link."""
+        with self._lock:
+            self._is_closed = self._link is None
+            return self._is_closed
+
+    # --- on the loop's thread; without a link, on any one ---------------------------------------------------------
 
     def flush(self) -> None:
         """Number and deliver all waiting reports, if there is room for them."""
@@ -175,17 +182,18 @@ class TaskHub:
         self._stack.close()
 
     def _deliver_pending(self) -> None:
-        if self._is_delivering:  # a delivery that is sent at once triggers another flush from inside this one
-            return
-        self._is_delivering = True
-        try:
-            checkpoints, reports = self._pending.take()
-            for key, value in checkpoints.items():
-                self._on_checkpoint(key, value)
-            for some in _parcels(reports):
-                self._deliver([self._number(report) for report in some])
-        finally:
-            self._is_delivering = False
+        with self._delivering:
+            if self._is_delivering:  # a delivery that is sent at once triggers another flush from inside this one
+                return
+            self._is_delivering = True
+            try:
+                checkpoints, reports = self._pending.take()
+                for key, value in checkpoints.items():
+                    self._on_checkpoint(key, value)
+                for some in _parcels(reports):
+                    self._deliver([self._number(report) for report in some])
+            finally:
+                self._is_delivering = False
 
     def _number(self, report: TaskReport) -> TaskReport:
         numbers = self._progress_numbers if isinstance(report, ProgressUpdate) else self._log_numbers

@@ -6,6 +6,7 @@ import ctypes
 import io
 import os
 import sys
+import threading
 from typing import Final
 
 from zmqruntime.execution.events.lines import LineSplitter
@@ -26,11 +27,12 @@ class OutputCapture:
 
     Args:
         loop: Loop that reads the output, on its thread.
-        take: Called with each line, on that thread.
+        take: Called with each line, on that thread or that which drains.
     """
 
     def __init__(self, loop: SocketLoop, take: LineTaker) -> None:
         self._loop = loop
+        self._reading = threading.RLock()
         self.server_log = os.dup(2)
         """The original standard error of the process."""
         self._pipes: list[_Pipe] = []
@@ -57,16 +59,18 @@ class OutputCapture:
         return None if self._writers.are_whole else "its standard output or error was closed or replaced"
 
     def drain(self) -> None:
-        """Read all output written so far, including an incomplete last line; on the loop's thread."""
-        for pipe in list(self._pipes):
-            self._read(pipe)
-            pipe.end_line()
+        """Read all output written so far, including an incomplete last line."""
+        with self._reading:
+            for pipe in list(self._pipes):
+                self._read(pipe)
+                pipe.end_line()
 
     def _read(self, pipe: "_Pipe") -> None:
         """Read what was written; stop watching a pipe that no process can write to, which would always be ready."""
-        if not pipe.read() and pipe in self._pipes:
-            self._pipes.remove(pipe)
-            self._loop.remove(pipe)
+        with self._reading:
+            if not pipe.read() and pipe in self._pipes:
+                self._pipes.remove(pipe)
+                self._loop.call_soon(lambda: self._loop.remove(pipe))
 
 
 class _Pipe:

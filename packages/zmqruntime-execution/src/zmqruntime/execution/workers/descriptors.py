@@ -20,6 +20,11 @@ class Descriptors:
         self._noted = {number: _identity(number) for number in numbers} if os.name == "posix" else {}
 
     @property
+    def numbers(self) -> list[int]:
+        """The descriptors."""
+        return list(self._noted)
+
+    @property
     def are_whole(self) -> bool:
         """Whether each is open and belongs to the same file, pipe or socket."""
         return all(_identity(number) == noted for number, noted in self._noted.items())

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import struct
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -17,7 +18,7 @@ _LONGEST_BYTES = 2**32 - 1
 
 
 class FrameStream:
-    """Sends and receives complete frames without blocking; used on the loop's thread only.
+    """Sends and receives complete frames without blocking; on the loop's thread, but :meth:`send` from any one.
 
     Args:
         loop: Loop that owns the socket from now on.
@@ -51,6 +52,7 @@ class FrameStream:
         self._received = bytearray()
         self._unsent: deque[memoryview] = deque()
         self._open = True
+        self._sending = threading.Lock()
         self.backlog = 0
         """Bytes that were passed to :meth:`send` and have not been sent yet."""
         sock.setblocking(False)
@@ -58,13 +60,17 @@ class FrameStream:
 
     def send(self, data: bytes) -> None:
         """Send a frame, now or as soon as the other end accepts it; does nothing after the stream was closed."""
-        if not self._open:
-            return
-        was_idle = not self._unsent
-        self._unsent.append(memoryview(_LENGTH.pack(len(data)) + data))
-        self.backlog += _LENGTH.size + len(data)
-        if was_idle:
-            self._write()
+        with self._sending:
+            if not self._open:
+                return
+            was_idle = not self._unsent
+            self._unsent.append(memoryview(_LENGTH.pack(len(data)) + data))
+            self.backlog += _LENGTH.size + len(data)
+            is_drained = was_idle and self._write_some()
+        if is_drained:
+            self._on_drained()
+        elif was_idle:
+            self._loop.call_soon(self._write_later)
 
     def receive(self, limit: float = _TURN_BYTES) -> None:
         """Read what has arrived, at most about ``limit`` bytes so that other sockets get their turn."""
@@ -100,9 +106,10 @@ class FrameStream:
     def close(self) -> None:
         """Close the socket. Idempotent."""
         if self._open:
-            self._open = False
-            self._unsent.clear()
-            self.backlog = 0
+            with self._sending:
+                self._open = False
+                self._unsent.clear()
+                self.backlog = 0
             self._loop.remove(self._socket)
             with contextlib.suppress(OSError):  # a task has closed its descriptor
                 self._socket.close()
@@ -128,13 +135,24 @@ class FrameStream:
         del self._received[:end]
         return frame
 
+    def _write_later(self) -> None:
+        if self._open and self._unsent:
+            self._loop.add_writer(self._socket, self._write)
+
     def _write(self) -> None:
+        with self._sending:
+            is_drained = self._write_some()
+        if is_drained:
+            self._loop.remove_writer(self._socket)
+            self._on_drained()
+
+    def _write_some(self) -> bool:
+        """Write what the other end accepts; return whether that is all."""
         while self._unsent:
             try:
                 sent = self._socket.send(self._unsent[0])
             except BlockingIOError:
-                self._loop.add_writer(self._socket, self._write)
-                return
+                return False
             except OSError:  # the other end is closed; the reader will notice, and report it once
                 self._unsent.clear()
                 self.backlog = 0
@@ -143,5 +161,4 @@ class FrameStream:
             self._unsent[0] = self._unsent[0][sent:]
             if not self._unsent[0]:
                 self._unsent.popleft()
-        self._loop.remove_writer(self._socket)
-        self._on_drained()
+        return True

@@ -9,6 +9,11 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple
 
+import msgspec
+import platformdirs
+import psutil
+import zmq
+
 import zmqruntime
 from zmqruntime import execution
 
@@ -16,7 +21,8 @@ __all__ = ["LoadedModules"]
 
 _Stamp = tuple[int, int]
 _OWN = tuple(
-    os.path.join(os.path.dirname(os.path.abspath(each)), "") for each in (zmqruntime.__file__, execution.__file__)
+    os.path.join(os.path.dirname(os.path.abspath(str(each.__file__))), "")
+    for each in (zmqruntime, execution, msgspec, platformdirs, psutil, zmq)
 )
 
 
@@ -40,13 +46,14 @@ class LoadedModules:
     """Notes the time and size of each module's file before it is read.
 
     :meth:`watch` inserts it in front of all finders. Modules of the standard library are ignored, and so are those of
-    this library, which a new worker must not load in another version than its server, and modules without a spec, whose
-    code was not read from the file that they name.
+    this library and of what it is built on, which a new worker must not load in another version than its server, and
+    modules without a spec, whose code was not read from the file that they name.
     """
 
     def __init__(self) -> None:
         self._stamps: dict[str, _Stamp | None] = {}
         self._seen: set[str] = set()
+        self._latest = (0, "")
         self._standard = os.path.join(sysconfig.get_path("stdlib"), "")
         self._site = tuple(os.path.join(sysconfig.get_path(kind), "") for kind in ("purelib", "platlib"))
         self._checked_at = _Moment.now()
@@ -94,9 +101,7 @@ class LoadedModules:
         """
         before, self._checked_at = self._checked_at, _Moment.now()
         earliest, latest = before.until(self._checked_at)
-        new = sys.modules.keys() - self._seen
-        self._seen |= new
-        for module in [sys.modules.get(name) for name in new]:
+        for module in self._new_modules():
             path = getattr(module, "__file__", None) if getattr(module, "__spec__", None) is not None else None
             if isinstance(path, str) and path not in self._stamps and self._is_watched(path):
                 stamp = self._stamps[path] = _stamp(path)
@@ -106,6 +111,16 @@ class LoadedModules:
             if stamp is not None and _stamp(path) != stamp:
                 return path
         return None
+
+    def _new_modules(self) -> list[ModuleType | None]:
+        """Return the modules that were added since the last call: what is added is the last one in ``sys.modules``."""
+        latest = len(sys.modules), next(reversed(sys.modules), "")
+        if latest == self._latest:
+            return []
+        self._latest = latest
+        new = sys.modules.keys() - self._seen
+        self._seen |= new
+        return [sys.modules.get(name) for name in new]
 
     def _note(self, path: str) -> None:
         if self._is_watched(path):

@@ -11,15 +11,19 @@ import subprocess
 import sys
 import threading
 
+import msgspec
+
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.worker_messages import FROM_STDIN, Assign, CancelAssigned, Finished, FromWorker, Setup
 from zmqruntime.execution.tasks.hub import task_socket_pattern
+from zmqruntime.execution.workers.begun import begun_dir
 from zmqruntime.execution.workers.descriptors import CHANNEL_CLOSED
 from zmqruntime.execution.workers.frames import FrameStream
 from zmqruntime.execution.workers.orphans import end_orphans, started_at
 from zmqruntime.execution.workers.pool import BadEnvironmentError, WorkerHandle, WorkerPool, WorkerState
+from zmqruntime.execution.workers.work_queue import ELSEWHERE, WorkQueue
 from zmqruntime.frozen import module_command, module_environment
 from zmqruntime.identity import exit_text, kill_tree
 from zmqruntime.launch import ServerSpec
@@ -39,7 +43,7 @@ class ProcessWorker(WorkerHandle):
         pool: The pool it belongs to.
         environment: Environment of the process; None for the server's own.
         spec: How the process creates its own instance of the server's class.
-        own_variables: Environment variables of the server's own environment; None to inherit those of this process.
+        own_environment: The server's own environment; None to inherit that of this process.
         preload: Name of a module that it imports first; may be empty.
 
     Raises:
@@ -52,10 +56,11 @@ class ProcessWorker(WorkerHandle):
         pool: WorkerPool,
         environment: TaskEnvironment | None,
         spec: ServerSpec,
-        own_variables: dict[str, str] | None,
+        own_environment: TaskEnvironment | None,
         preload: str = "",
     ) -> None:
         super().__init__(pool, environment)
+        own_variables = None if own_environment is None else own_environment.variables
         self._config = spec.config
         self._decode: Decoder[FromWorker] = Decoder(FromWorker)
         self._reaping = threading.Lock()
@@ -65,6 +70,8 @@ class ProcessWorker(WorkerHandle):
         try:
             with theirs:
                 self.process = _start_process(theirs, environment, own_variables, preload)
+                self._queue = WorkQueue()
+                self._queue.give_end_to(ours)
         except BaseException:
             ours.close()
             raise
@@ -77,7 +84,9 @@ class ProcessWorker(WorkerHandle):
             on_nonsense=self._on_nonsense,
             max_frame_bytes=_MAX_FRAME_BYTES,
         )
-        self._stream.send(encode(Setup(spec=spec)))
+        folder = begun_dir(spec.config.server_dir(spec.port))
+        notes = str(folder) if self._queue.is_usable else ""
+        self._stream.send(encode(Setup(spec=spec, begun_dir=notes, environment=environment or own_environment)))
         self._waiter = threading.Thread(target=self._wait, name=f"worker-{self.process.pid}-wait", daemon=True)
         try:
             self._waiter.start()
@@ -85,6 +94,7 @@ class ProcessWorker(WorkerHandle):
             kill_tree(self.process.pid)
             self.process.wait()
             self._stream.close()
+            self._queue.close()
             raise OSError(errno.EAGAIN, str(error)) from error
 
     @property
@@ -103,6 +113,7 @@ class ProcessWorker(WorkerHandle):
     def kill(self) -> None:
         """Kill the process and all its descendants: its guard does that, or this process if the guard cannot."""
         self._is_killed = True
+        self.give_back()
         with self._reaping:
             if self.process.returncode is None and os.name == "posix":
                 self.process.terminate()
@@ -121,13 +132,35 @@ class ProcessWorker(WorkerHandle):
         self._kill_tree()
         self._waiter.join()
         self._stream.close()
+        self._queue.close()
         self._sweep()
 
-    def _give(self, assign: Assign) -> None:
-        self._stream.send(encode(assign))
+    def hear_all(self) -> None:
+        """Handle the messages that have arrived from it."""
+        self._stream.receive(math.inf)
+
+    def _give(self, assign: Assign) -> bytes:
+        if packet := self._give_ahead(assign):
+            return packet
+        self._stream.send(_packed(assign))
+        if self._queue.is_usable:
+            self._queue.put(ELSEWHERE)
+        return b""
+
+    def _give_ahead(self, assign: Assign) -> bytes | None:
+        packet = _packed(assign)
+        return packet if self._queue.fits(packet) and self._queue.put(packet) else None
+
+    def _recall(self) -> list[bytes]:
+        return self._queue.take_back()
+
+    def _put_back(self, packet: bytes) -> None:
+        self._queue.put(packet)
 
     def _pass_on(self, axis_id: str | None) -> None:
-        self._stream.send(encode(CancelAssigned(axis_id=axis_id)))
+        if self.execution_id is not None:
+            cancel = CancelAssigned(execution_id=self.execution_id, attempt=self._attempt, axis_id=axis_id)
+            self._stream.send(encode(cancel))
 
     def _kill_tree(self) -> None:
         """Kill all its processes that can be found, including the guard."""
@@ -154,6 +187,8 @@ class ProcessWorker(WorkerHandle):
             self._end_what_is_left()
         finally:
             self._pool.forget(self, self._nonsense or self._how_it_ended())
+            self._queue.close()
+            self._pool.listener.on_worker_gone(self.process.pid)
 
     def _how_it_ended(self) -> str:
         if self.process.returncode == CHANNEL_CLOSED:
@@ -198,6 +233,14 @@ class ProcessWorker(WorkerHandle):
         with contextlib.suppress(OSError):
             for path in folder.glob(task_socket_pattern(self.process.pid)):
                 path.unlink(missing_ok=True)
+
+
+def _packed(assign: Assign) -> bytes:
+    """Encode an assignment without the environment, which the worker has from its start."""
+    if assign.request.environment is not None:
+        request = msgspec.structs.replace(assign.request, environment=None)
+        assign = msgspec.structs.replace(assign, request=request, in_environment=True)
+    return encode(assign)
 
 
 def _kill_group(pid: int) -> None:

@@ -37,14 +37,14 @@ _HALF = _MAX_ERROR_CHARACTERS // 2
 
 
 class TaskRun:
-    """The run of a task; call :meth:`execute` in any thread, then :meth:`close` on the loop's thread.
+    """The run of a task; call :meth:`execute` in any thread, then :meth:`close`, with a link on the loop's thread.
 
     It can be cancelled as soon as it is created, before the task starts.
 
     Args:
         loop: Owns the sockets of the task's hub.
         assign: What to run.
-        say: Passes on reports and checkpoints of the task; called on the loop's thread.
+        say: Passes on reports and checkpoints of the task; called on the loop's thread, or that which closes it.
         may_say: Called before reports are passed on; while it returns False, they wait for a later ``hub.flush``.
         config: Determines the folder for the hub's socket, in case other processes join.
     """
@@ -59,11 +59,10 @@ class TaskRun:
     ) -> None:
         self._request = assign.request
         self._attempt = assign.attempt
-        self._result_path = Path(assign.result_path)
-        self._result_limit = assign.result_limit
+        self._assign = assign
         self._say = say
         self._counts = [assign.progress_count, assign.log_count]
-        self._log = LogFile(Path(assign.log_path), assign.log_limit)
+        self._log: LogFile | None = None
         self.hub = TaskHub(
             loop,
             assign.request.submission_id,
@@ -75,6 +74,11 @@ class TaskRun:
             numbered=(assign.progress_count, assign.log_count),
             config=config,
         )
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Id and attempt, which name this run."""
+        return self._request.submission_id, self._attempt
 
     def execute(self, execute_task: Callable[[str, ExecuteRequest], Any]) -> Finished:
         """Run the task in this thread and return its outcome. Never raises, whatever the task does."""
@@ -118,11 +122,11 @@ class TaskRun:
         if result is None:
             return NOTHING, None
         data = pack_given(
-            result, "the result of the task", max_bytes=self._result_limit, max_elements=MAX_RESULT_ELEMENTS
+            result, "the result of the task", max_bytes=self._assign.result_limit, max_elements=MAX_RESULT_ELEMENTS
         )
         if len(data) <= INLINE_RESULT_BYTES:
             return msgspec.Raw(data), None
-        keep_result(self._result_path, data)
+        keep_result(Path(self._assign.result_path), data)
         return NOTHING, len(data)
 
     def _failure(self, error: BaseException) -> Finished:
@@ -157,15 +161,17 @@ class TaskRun:
         return NotRun(execution_id=self._request.submission_id, attempt=self._attempt, reason=reason)
 
     def close(self) -> None:
-        """Pass on waiting reports, and close the hub and the log; on the loop's thread."""
+        """Pass on waiting reports, and close the hub and the log; with a link, on the loop's thread."""
         self.hub.close()
-        self._log.close()
+        if self._log is not None:
+            self._log.close()
 
     def _deliver(self, reports: list[TaskReport]) -> None:
         for report in reports:
             self._counts[isinstance(report, LogLine)] = report.sequence
         lines = [report for report in reports if isinstance(report, LogLine)]
         if lines:
+            self._log = self._log or LogFile(Path(self._assign.log_path), self._assign.log_limit)
             self._log.write(lines)
         self._say(
             TaskReports(

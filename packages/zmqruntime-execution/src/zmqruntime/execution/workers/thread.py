@@ -103,10 +103,11 @@ class ThreadWorker(WorkerHandle):
         self._loop.join()
         self._take()
 
-    def _give(self, assign: Assign) -> None:
+    def _give(self, assign: Assign) -> bytes:
         self._has_overrun = False
         self._run = TaskRun(self._loop, assign, self._say, self._may_say, self._config)
         self._inbox.put(self._run)
+        return b""
 
     def _pass_on(self, axis_id: str | None) -> None:
         if self._run is not None:

@@ -12,6 +12,8 @@ _RESET_PEAK = "5"  # proc(5), clear_refs: resets the peak resident size to the c
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PROC = Path("/proc")
 _WORTH_MEASURING_SECONDS = 0.01
+_IDLE_SECONDS = 0.1
+_IDLE_CPU_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Usage:
     Attributes:
         cpu_seconds: User and system time; on Linux including descendants that are still running.
         peak_memory_bytes: Maximum resident size of the process. None if the platform does not provide it, and for
-            tasks of a few milliseconds, which measuring would only slow down.
+            tasks of a few milliseconds, also if they had to wait for a processor, which measuring would only slow down.
     """
 
     cpu_seconds: float
@@ -57,7 +59,8 @@ class UsageMeter:
     def end(self) -> Usage:
         """Return the usage since :meth:`begin`."""
         cpu = _own_cpu() - self._own_before
-        if time.monotonic() - self._started < _WORTH_MEASURING_SECONDS:
+        took = time.monotonic() - self._started
+        if took < _WORTH_MEASURING_SECONDS or (cpu < _IDLE_CPU_SECONDS and took < _IDLE_SECONDS):
             return Usage(cpu, None)
         descendants = _descendants_cpu()
         cpu += max(0.0, descendants - self._descendants_before)
