@@ -1,7 +1,7 @@
 """The kernels give the same results with each library, bit by bit, and those of SciPy."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -254,6 +254,7 @@ def _labels_and_measurements(stack: NDArray[Any]) -> NDArray[Any]:
     labels = segment_nuclei(stack)[1]
     corrected = denoise(subtract_background(stack))
     (found,) = measure_objects(corrected, labels=labels, pixel_size_um=0.5, name="nuclei")[1]
+    assert isinstance(found.objects, Mapping)
     objects: dict[str, NDArray[Any]] = dict(found.objects)
     columns = np.array([values.astype(float) for values in objects.values()])
     return np.concatenate([part.ravel() for part in (labels, corrected, columns, split_touching(labels > 0)[1])])

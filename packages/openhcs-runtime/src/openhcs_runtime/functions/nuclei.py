@@ -195,8 +195,9 @@ def _enlarged(labels: Labels, shape: tuple[int, ...], block: int) -> Labels:
 
 def _numbered(labels: Labels) -> Labels:
     """Renumber labels from 1 without gaps."""
-    present = np.bincount(labels.ravel()) > 0
-    present[0] = False
+    present = np.bincount(labels[labels > 0], minlength=1) > 0
+    if present[1:].all():
+        return labels
     numbers = np.zeros(len(present), dtype=np.int32)
     numbers[present] = np.arange(1, int(present.sum()) + 1)
     renumbered: Labels = numbers[labels]

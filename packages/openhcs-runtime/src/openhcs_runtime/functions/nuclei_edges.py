@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openhcs_runtime.functions.kernels import components, maximum
+from openhcs_runtime.functions.kernels import components
 from openhcs_runtime.functions.kernels.groups import Groups, grouped
 from openhcs_runtime.functions.kernels.packing import apart
-from openhcs_runtime.functions.kernels.watershed import watershed
 from openhcs_runtime.functions.nuclei_size import Contrast, Plane
 from openhcs_runtime.functions.nuclei_split import Labels
-from openhcs_runtime.functions.small_masks import Mask, fill_label_holes, narrow, opened_labels, rim_of
+from openhcs_runtime.functions.small_masks import Mask, fill_label_holes, grown, narrow, opened_labels, rim_of
 
 SPECK = 1 / 8
 """Objects smaller than this fraction of a typical nucleus are dropped."""
@@ -43,7 +42,7 @@ class _Basins:
     """
 
     pixels: NDArray[np.intp]
-    numbers: Labels
+    numbers: NDArray[np.integer]
     core: Mask
     values: Plane
     count: int
@@ -69,11 +68,10 @@ def with_own_edges(labels: Labels, contrast: Contrast, diameter_px: float) -> La
 
 def _basins_of(labels: Labels, above: Plane, diameter_px: float) -> _Basins:
     """Return the pixels around each object, up to half-way to the next one."""
-    large = np.bincount(labels.ravel()) >= _CORE * math.pi * diameter_px**2 / 4
+    large = np.bincount(labels[labels > 0], minlength=1) >= _CORE * math.pi * diameter_px**2 / 4
     large[0] = False
     cores = np.where(large, np.arange(len(large), dtype=np.int32), 0)[labels]
-    near = maximum(cores > 0, 2 * max(2, round(0.45 * diameter_px)) + 1)
-    basins = watershed(-above, cores, near)
+    basins = grown(cores, max(2, round(0.45 * diameter_px)))
     pixels = np.flatnonzero(basins != 0)
     return _Basins(
         pixels, basins.ravel()[pixels], cores.ravel()[pixels] > 0, above.ravel()[pixels], int(labels.max(initial=0))
@@ -111,7 +109,7 @@ def _main_parts(basins: _Basins, bright: Mask, shape: tuple[int, ...]) -> Labels
 def _are_nuclei(nuclei: NDArray[np.integer], strengths: _Values, contrast: Contrast, diameter_px: float) -> Mask:
     """Return, by number, whether objects have the size, the brightness and the sharp edge of a nucleus."""
     usual, count = math.pi * diameter_px**2 / 4, len(strengths)
-    areas = np.bincount(nuclei.ravel(), minlength=count)
+    areas = np.bincount(nuclei[nuclei > 0], minlength=count)
     kept = (areas >= SPECK * usual) & (areas <= LARGEST * usual) & (strengths >= SURE * contrast.noise)
     kept[0] = False
     rim = np.flatnonzero(rim_of(nuclei))

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.functions.kernels import Border, components, distance, gaussian, maximum
-from openhcs_runtime.functions.kernels.groups import grouped, quantile_of
-from openhcs_runtime.functions.kernels.hull import Hull, hull_of, joint_hull
+from openhcs_runtime.functions.kernels.groups import grouped
+from openhcs_runtime.functions.kernels.hull import Hull, hulls_of, joint_hull
 from openhcs_runtime.functions.kernels.watershed import watershed
 from openhcs_runtime.functions.nuclei_size import Plane
 
@@ -93,7 +93,7 @@ def join_pieces(labels: Labels, bright: Plane, diameter_px: float) -> Labels:
         parent[parent == other] = one
         for neighbour in pieces[one].borders:
             consider(one, neighbour)
-    joined: Labels = parent[labels]
+    joined: Labels = parent[labels] if len(parent) > np.unique(parent).size else labels
     return joined
 
 
@@ -121,12 +121,13 @@ def _pieces(labels: Labels, bright: Plane) -> dict[int, _Piece]:
     touching[list({number for pair in borders for number in pair})] = True
     pixels = pixels[touching[numbers]]
     groups = grouped(labels.ravel()[pixels], len(touching))
-    values = bright.ravel()[pixels]
-    pieces = {}
-    for number in np.flatnonzero(touching).tolist():
-        members = groups.of(number)
-        hull = hull_of(*np.divmod(pixels[members], labels.shape[1]))
-        pieces[number] = _Piece(float(len(members)), quantile_of(values[members], 0.6), hull)
+    levels = groups.quantiles(bright.ravel()[pixels], 0.6)
+    used = np.flatnonzero(touching)
+    hulls = hulls_of(*np.divmod(pixels[groups.order], labels.shape[1]), np.append(groups.starts[used], len(pixels)))
+    pieces = {
+        int(number): _Piece(float(groups.sizes[number]), float(levels[number]), hull)
+        for number, hull in zip(used, hulls, strict=True)
+    }
     for (one, other), border in borders.items():
         pieces[one].borders[other] = pieces[other].borders[one] = border
     return pieces

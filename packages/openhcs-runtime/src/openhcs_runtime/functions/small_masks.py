@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openhcs_runtime.functions.kernels import fill_holes, maximum, minimum
-from openhcs_runtime.functions.kernels.components import components
+from openhcs_runtime.functions.kernels import maximum, minimum
+from openhcs_runtime.functions.kernels.holes import holes_of
 
-__all__ = ["dilated_cross", "fill_label_holes", "narrow", "opened_labels", "rim_of"]
+__all__ = ["dilated_cross", "fill_label_holes", "grown", "narrow", "opened_labels", "rim_of"]
 
 Labels = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
@@ -34,6 +34,19 @@ def dilated_cross(mask: Mask, steps: int) -> Mask:
     return mask
 
 
+def grown(labels: Labels, steps: int) -> Labels:
+    """Return objects with the pixels around them that are at most some steps away, up, down, left, right or diagonally.
+
+    A pixel belongs to the nearest object and, of equally near ones, to that with the largest number.
+    """
+    labels = narrow(labels)
+    for _ in range(steps):
+        wide = maximum(labels, 3)
+        np.copyto(wide, labels, where=labels > 0)
+        labels = wide
+    return labels
+
+
 def rim_of(labels: Labels | Mask) -> Mask:
     """Return the pixels of objects next to a pixel with another label; the border of the image is not an edge."""
     rim = np.zeros(labels.shape, dtype=bool)
@@ -56,13 +69,11 @@ def opened_labels(labels: Labels) -> Labels:
 
 def fill_label_holes(labels: Labels) -> Labels:
     """Fill, in place, the holes of objects; what is enclosed by several objects together is not a hole."""
-    mask = labels > 0
-    holes, count = components(fill_holes(mask) & ~mask)
-    if not count:
+    pixels, numbers = holes_of(labels > 0)
+    if not len(pixels):
         return labels
-    pixels = np.flatnonzero(holes != 0)
+    count = int(numbers.max())
     y, x = np.divmod(pixels, labels.shape[1])
-    numbers = holes.ravel()[pixels]
     lowest, highest = np.full(count + 1, np.iinfo(np.int64).max), np.zeros(count + 1, dtype=np.int64)
     for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
         beside = labels[y + down, x + right].astype(np.int64)  # holes do not reach the border

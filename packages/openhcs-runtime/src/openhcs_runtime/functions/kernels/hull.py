@@ -1,13 +1,14 @@
 """Convex hulls of pixels, from whole numbers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Hull", "hull_of", "joint_hull"]
+__all__ = ["Hull", "hull_of", "hulls_of", "joint_hull"]
 
 Point = tuple[int, int]
 
@@ -38,13 +39,37 @@ class Hull:
 
 def hull_of(y: NDArray[np.integer], x: NDArray[np.integer]) -> Hull:
     """Return the hull of at least one pixel; the pixels are sorted by row and column."""
-    starts = np.flatnonzero(np.diff(y, prepend=-1))
-    rows = y[starts].tolist()
-    ends = np.append(starts[1:], len(x)) - 1
-    return Hull(
-        _chain(list(zip(rows, x[starts].tolist(), strict=True)), 1),
-        _chain(list(zip(rows, x[ends].tolist(), strict=True)), -1),
-    )
+    return hulls_of(y, x, np.array([0, len(y)]))[0]
+
+
+def hulls_of(y: NDArray[np.integer], x: NDArray[np.integer], starts: NDArray[np.integer]) -> list[Hull]:
+    """Return the hulls of several objects, whose pixels follow each other.
+
+    Args:
+        y: Rows of the pixels, sorted within each object.
+        x: Their columns, sorted within each row.
+        starts: Where the pixels of each object start, and the number of all; each object has at least one.
+    """
+    new_row = np.append(True, y[1:] != y[:-1])
+    new_row[starts[:-1]] = True
+    firsts = np.flatnonzero(new_row)
+    lasts = np.append(firsts[1:], len(y)) - 1
+    bounds = np.searchsorted(firsts, starts)
+    left, right = _sides(y[firsts], x[firsts], bounds, 1), _sides(y[firsts], x[lasts], bounds, -1)
+    return [Hull(*sides) for sides in zip(left, right, strict=True)]
+
+
+def _sides(
+    y: NDArray[np.integer], x: NDArray[np.integer], bounds: NDArray[np.integer], side: int
+) -> Iterator[tuple[Point, ...]]:
+    """Yield the chain of each object; points that are no corner between their neighbours are left out beforehand."""
+    corner = np.ones(len(y), dtype=bool)
+    corner[1:-1] = side * ((y[1:-1] - y[:-2]) * (x[2:] - x[:-2]) - (x[1:-1] - x[:-2]) * (y[2:] - y[:-2])) > 0
+    corner[bounds[:-1]] = corner[bounds[1:] - 1] = True
+    points = list(zip(y[corner].tolist(), x[corner].tolist(), strict=True))
+    ends = np.append(0, np.cumsum(corner))[bounds].tolist()
+    for top, bottom in pairwise(ends):
+        yield _chain(points[top:bottom], side)
 
 
 def joint_hull(one: Hull, other: Hull) -> Hull:

@@ -50,7 +50,7 @@ def apart(pixels: NDArray[np.integer], numbers: NDArray[np.integer], width: int)
     if not len(pixels):
         return Packed(np.zeros(0, dtype=np.int64), (1, 1))
     y, x = np.divmod(pixels, width)
-    groups = grouped(numbers, int(numbers.max(initial=-1)) + 1)
+    groups = grouped(numbers, int(numbers.max()) + 1)
     used = np.flatnonzero(groups.sizes)
     firsts = groups.starts[used]
     columns = x[groups.order]

@@ -28,17 +28,19 @@ def watershed(height: NDArray[np.float32], seeds: _Labels, mask: NDArray[np.bool
         Labels int32 (Y, X); 0 outside of the mask and in regions without a seed.
     """
     regions, count = components(mask)
-    flat = regions.ravel()
-    sown = np.flatnonzero(seeds != 0)
-    sown = sown[flat[sown] > 0]
+    inside = np.flatnonzero(mask)
+    region, seed = regions.ravel()[inside], seeds.ravel()[inside]
+    sown = seed > 0
     owner = np.zeros(count + 1, dtype=np.int32)
-    owner[flat[sown]] = seeds.ravel()[sown]
+    owner[region[sown]] = seed[sown]
     shared = np.zeros(count + 1, dtype=bool)
-    shared[flat[sown][owner[flat[sown]] != seeds.ravel()[sown]]] = True
-    basins: _Labels = owner[regions]
-    if shared.any():
-        pixels = np.flatnonzero(shared[regions])
-        basins.ravel()[pixels] = _flooded(height, seeds, pixels, flat[pixels])
+    shared[region[sown][owner[region[sown]] != seed[sown]]] = True
+    found = owner[region]
+    flooded = shared[region]
+    if flooded.any():
+        found[flooded] = _flooded(height, seeds, inside[flooded], region[flooded])
+    basins: _Labels = np.zeros(mask.shape, dtype=np.int32)
+    basins.ravel()[inside] = found
     return basins
 
 
