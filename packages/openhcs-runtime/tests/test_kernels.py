@@ -1,7 +1,8 @@
 """The kernels give the same results with each library, bit by bit, and those of SciPy."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import ConvexHull
+from skimage.segmentation import watershed as skimage_watershed
 
+from openhcs_runtime.functions import denoise, measure_objects, segment_nuclei, split_touching, subtract_background
 from openhcs_runtime.functions.kernels import (
     PLAIN,
     Backend,
@@ -26,6 +30,12 @@ from openhcs_runtime.functions.kernels import (
     opening,
     using,
 )
+from openhcs_runtime.functions.kernels.groups import grouped
+from openhcs_runtime.functions.kernels.hull import hull_of, joint_hull
+from openhcs_runtime.functions.kernels.packing import apart
+from openhcs_runtime.functions.kernels.watershed import watershed
+from openhcs_runtime.plates.synthetic.camera import compose, planes
+from openhcs_runtime.plates.synthetic.scene import Look
 
 OTHERS = [Backend(opencv=True), Backend(edt=True), Backend(opencv=True, edt=True)]
 MODES: dict[Border, Literal["nearest", "reflect"]] = {Border.NEAREST: "nearest", Border.REFLECT: "reflect"}
@@ -170,6 +180,94 @@ def test_extremes_and_openings(image: NDArray[Any], side: int) -> None:
 def test_openings_of_masks(mask: NDArray[np.bool_]) -> None:
     opened = of_each(lambda: opening(mask, 3, empty_beyond=True))
     np.testing.assert_array_equal(opened, ndimage.binary_opening(mask, np.ones((3, 3), bool)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(masks(), seeds)
+def test_watershed(mask: NDArray[np.bool_], seed: int) -> None:
+    height = np.random.default_rng(seed).permutation(mask.size).reshape(mask.shape).astype(np.float32)
+    sown, _ = components(mask & (height > 0.8 * mask.size))
+    basins = of_each(lambda: watershed(height, sown, mask))
+    np.testing.assert_array_equal(basins, skimage_watershed(height, sown, mask=mask))
+
+
+@settings(max_examples=8, deadline=None)
+@given(masks())
+def test_objects_apart_from_each_other_keep_their_shape(mask: NDArray[np.bool_]) -> None:
+    labels, count = components(mask)
+    pixels = np.flatnonzero(labels)
+    packed = apart(pixels, labels.ravel()[pixels], mask.shape[1])
+    canvas = packed.spread(labels.ravel()[pixels])
+    np.testing.assert_array_equal(packed.gather(canvas), labels.ravel()[pixels])
+    again, found = components(canvas > 0)
+    assert found == count
+    for number in range(1, count + 1):
+        window = ndimage.find_objects(labels)[number - 1]
+        there = ndimage.find_objects(canvas)[number - 1]
+        np.testing.assert_array_equal(labels[window] == number, canvas[there] == number)
+        assert len(np.unique(again[canvas == number])) == 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(masks())
+def test_hulls(mask: NDArray[np.bool_]) -> None:
+    y, x = np.nonzero(mask)
+    points = np.column_stack([y, x])
+    if len(y) < 3 or np.linalg.matrix_rank(points - points[0]) < 2:
+        return  # SciPy has no hull of a line
+    expected = ConvexHull(points)
+    area = expected.volume + expected.area / 2 + 1
+    assert hull_of(y, x).area == pytest.approx(area)
+    half = len(y) // 2
+    assert joint_hull(hull_of(y[half:], x[half:]), hull_of(y[:half], x[:half])).area == pytest.approx(area)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.2, 0.5, 1.0])
+def test_quantiles_of_groups_are_those_of_numpy(part: float) -> None:
+    rng = np.random.default_rng(3)
+    values, numbers = rng.normal(size=200).astype(np.float32), rng.integers(0, 40, 200)
+    groups = grouped(numbers, 70)
+    expected = [np.quantile(values[numbers == n].astype(float), part) if n in numbers else 0 for n in range(70)]
+    np.testing.assert_allclose(groups.quantiles(values, part), expected, rtol=1e-12)
+    assert groups.sizes.tolist() == np.bincount(numbers, minlength=70).tolist()
+
+
+LOOKS = {
+    "clumps": Look(diameter_px=14, density=3, clumping=0.8, texture=0.2),
+    "small": Look(diameter_px=8),
+    "large": Look(diameter_px=48, density=2, clumping=0.5),
+    "saturated": Look(diameter_px=18, saturation=0.6, clumping=0.6),
+    "dim and dead": Look(diameter_px=18, dim=0.3, dead=0.1, haze=0.4),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_nuclei_and_their_measurements_do_not_depend_on_the_libraries(look: str) -> None:
+    rng = np.random.default_rng(1)
+    (_, _, image), *_ = planes(rng, compose(rng, 197, LOOKS[look]), channels=1, z=1)
+    stack = image[np.newaxis, ::-1, :180]
+    for images_of_a_site in (stack, (stack / stack.max()).astype(np.float32)):
+        assert of_each(partial(_labels_and_measurements, images_of_a_site)).size
+
+
+def _labels_and_measurements(stack: NDArray[Any]) -> NDArray[Any]:
+    labels = segment_nuclei(stack)[1]
+    corrected = denoise(subtract_background(stack))
+    (found,) = measure_objects(corrected, labels=labels, pixel_size_um=0.5, name="nuclei")[1]
+    assert isinstance(found.objects, Mapping)
+    objects: dict[str, NDArray[Any]] = dict(found.objects)
+    columns = np.array([values.astype(float) for values in objects.values()])
+    return np.concatenate([part.ravel() for part in (labels, corrected, columns, split_touching(labels > 0)[1])])
+
+
+@settings(max_examples=12, deadline=None)
+@given(images(), st.sampled_from([None, 6.0, 20.0, 50.0]))
+def test_segmentation_of_any_image(image: NDArray[Any], diameter: float | None) -> None:
+    large = np.repeat(np.repeat(image, 2, axis=0), 3, axis=1)
+    if large.dtype == np.float16 or min(large.shape) < 8:
+        return
+    labels = of_each(lambda: segment_nuclei(large[np.newaxis], diameter_px=diameter)[1])
+    assert labels.shape == (1, *large.shape)
 
 
 def test_what_is_installed_is_used_unless_asked_otherwise() -> None:

@@ -11,7 +11,7 @@ from scipy import ndimage
 from openhcs_runtime.functions import NucleiDoubt, ThresholdMethod, check_nuclei, segment_nuclei
 from openhcs_runtime.functions.nuclei_check import doubts_about
 from openhcs_runtime.functions.nuclei_size import diameter_of_nuclei
-from openhcs_runtime.functions.small_masks import depths, eroded_cross, median_of, opened_square
+from openhcs_runtime.functions.small_masks import dilated_cross, fill_label_holes, opened_labels, rim_of
 from openhcs_runtime.plates.synthetic.camera import compose, planes
 from openhcs_runtime.plates.synthetic.scene import Look
 
@@ -170,13 +170,24 @@ def test_doubts_are_columns_and_warnings(caplog: pytest.LogCaptureFixture) -> No
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (40, 37)])
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.8, 1.0])
 def test_the_operations_of_small_masks_are_those_of_scipy(shape: tuple[int, int], share: float) -> None:
-    random = np.random.default_rng(5)
-    mask = random.random(shape) < share
-    np.testing.assert_array_equal(opened_square(mask), ndimage.binary_opening(mask, np.ones((3, 3), bool)))
-    for beyond in (False, True):
-        eroded = ndimage.binary_erosion(mask, border_value=int(beyond))
-        np.testing.assert_array_equal(eroded_cross(mask, beyond=beyond), eroded)
-    np.testing.assert_array_equal(depths(mask), ndimage.distance_transform_edt(mask))
-    for count in (1, 2, 7, 10):
-        values = random.normal(size=count).astype(np.float32)
-        assert median_of(values) == float(np.median(values))
+    mask = np.random.default_rng(5).random(shape) < share
+    np.testing.assert_array_equal(rim_of(mask), mask & ~ndimage.binary_erosion(mask, border_value=1))
+    for steps in (1, 3):
+        grown = ndimage.binary_dilation(mask, iterations=steps)
+        np.testing.assert_array_equal(dilated_cross(mask, steps), grown)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_objects_are_opened_and_filled_one_by_one(dtype: type[np.integer]) -> None:
+    labels = np.zeros((30, 40), dtype=dtype)
+    labels[2:12, 3:13], labels[2:12, 13:20] = 7, 2  # side by side
+    labels[5, 20:30] = 2  # too narrow
+    labels[20:30, 0:9] = 70_000 if dtype is np.int32 else 9
+    labels[4:6, 5:7] = labels[8, 13] = 0  # a hole, and one that two objects enclose
+    filled = fill_label_holes(labels.copy())
+    assert (filled[4:6, 5:7] == 7).all()
+    assert filled[8, 13] == 0
+    opened = opened_labels(filled)
+    for number in np.unique(labels[labels > 0]).tolist():
+        mask = np.pad(filled == number, 1, mode="edge")
+        np.testing.assert_array_equal(opened == number, ndimage.binary_opening(mask, np.ones((3, 3), bool))[1:-1, 1:-1])

@@ -1,9 +1,9 @@
 """Functions that subtract the background."""
 
 import numpy as np
-from scipy import ndimage
 
-from openhcs_runtime.functions.coarse import GRID, block_quantile, enlarge, slope
+from openhcs_runtime.functions.coarse import GRID, block_quantile, slope, subtract_enlarged
+from openhcs_runtime.functions.kernels import gaussian, opening
 from openhcs_runtime.pipeline.decorators import Stack, per_plane
 
 _BALL_PX = 12
@@ -22,10 +22,8 @@ def subtract_background(plane: Stack, *, radius_px: float = 50.0) -> Stack:
     coarse = block_quantile(image, block, 0.25)
     reach = max(1, round(radius_px / block))
     tilt = slope(coarse)  # an opening cuts off the high end of a slope
-    floor = ndimage.grey_opening(coarse - tilt, size=2 * reach + 1, mode="nearest")
-    smooth = tilt + ndimage.gaussian_filter(floor, reach / 2, mode="nearest")
-    background = enlarge(smooth, image.shape, block)
-    np.subtract(image, background, out=image)
+    floor = gaussian(opening(coarse - tilt, 2 * reach + 1), reach / 2)
+    subtract_enlarged(image, tilt + floor, block)
     return np.maximum(image, 0, out=image)
 
 
@@ -46,7 +44,7 @@ def subtract_gaussian(plane: Stack, *, sigma_px: float = 50.0) -> Stack:
         sigma_px: Standard deviation of the Gaussian blur; should be several times the size of the objects.
     """
     image = plane.astype(np.float32)
-    return np.maximum(image - ndimage.gaussian_filter(image, sigma_px, mode="nearest"), 0)
+    return np.asarray(np.maximum(image - gaussian(image, sigma_px), 0))
 
 
 @per_plane
@@ -68,6 +66,8 @@ def subtract_rolling_ball(plane: Stack, *, radius_px: float = 50.0) -> Stack:
     Grey-scale opening with a ball (Sternberg, Computer 16(1), 1983), which is as high in counts as it is wide in
     pixels. A ball of more than 12 pixels rolls below the minima of blocks of pixels: its surface has no finer detail.
     """
+    from scipy import ndimage  # noqa: PLC0415  loads slowly
+
     image = plane.astype(np.float32)
     block = max(1, min(int(radius_px // _BALL_PX), min(image.shape) // 8))
     coarse = block_quantile(image, block, 0.0)
@@ -76,4 +76,5 @@ def subtract_rolling_ball(plane: Stack, *, radius_px: float = 50.0) -> Stack:
     height = radius_px**2 - (y**2 + x**2) * float(block) ** 2
     ball = np.sqrt(np.maximum(height, 0))
     surface = ndimage.grey_opening(coarse, footprint=height >= 0, structure=ball, mode="nearest")
-    return np.asarray(np.maximum(image - enlarge(surface, image.shape, block), 0))
+    subtract_enlarged(image, surface.astype(np.float32), block)
+    return np.maximum(image, 0, out=image)

@@ -1,7 +1,10 @@
 """Images on a coarse grid, for slow variations: quantiles of blocks, their slope, and interpolation to full size."""
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
-from scipy import ndimage
+from numpy.typing import NDArray
 
 from openhcs_runtime.pipeline.decorators import Stack
 
@@ -29,7 +32,37 @@ def slope(image: Stack) -> Stack:
 
 
 def enlarge(coarse: Stack, shape: tuple[int, ...], block: int) -> Stack:
-    """Interpolate linearly from block centres to every pixel."""
-    matrix = np.array([1 / block, 1 / block])
-    offset = np.array([(0.5 - block / 2) / block] * 2)
-    return ndimage.affine_transform(coarse, matrix, offset, output_shape=shape, order=1, mode="nearest")
+    """Interpolate linearly from block centres to every pixel; beyond the outer centres, the values stay the same."""
+    fine = np.empty(shape, dtype=coarse.dtype)
+    for rows, band in enlarged_rows(coarse, shape, block):
+        fine[rows] = band
+    return fine
+
+
+def enlarged_rows(coarse: Stack, shape: tuple[int, ...], block: int) -> Iterator[tuple[slice, Stack]]:
+    """Yield the result of ``enlarge`` in bands of rows, which stay in the cache; each band is valid until the next."""
+    left, part = _between(coarse.shape[1], shape[1], block)
+    right = np.minimum(left + 1, coarse.shape[1] - 1)
+    wide = coarse[:, left] + (coarse[:, right] - coarse[:, left]) * part.astype(coarse.dtype)
+    above, parts = _between(coarse.shape[0], shape[0], block)
+    edges = np.flatnonzero(np.diff(above, prepend=-1, append=-1))
+    buffer = np.empty((int(np.diff(edges).max(initial=0)), shape[1]), dtype=coarse.dtype)
+    for start, stop in pairwise(edges.tolist()):
+        upper, lower = wide[above[start]], wide[min(int(above[start]) + 1, len(wide) - 1)]
+        band = buffer[: stop - start]
+        np.multiply(parts[start:stop, np.newaxis].astype(coarse.dtype), lower - upper, out=band)
+        yield slice(start, stop), np.add(band, upper, out=band)
+
+
+def subtract_enlarged(image: Stack, coarse: Stack, block: int) -> Stack:
+    """Subtract from an image, in place, what ``enlarge`` returns."""
+    for rows, band in enlarged_rows(coarse, image.shape, block):
+        image[rows] -= band
+    return image
+
+
+def _between(count: int, size: int, block: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the block centre before each pixel, and how far the pixel is on the way to the next one, from 0 to 1."""
+    place = np.clip(2 * np.arange(size) + 1 - block, 0, 2 * block * (count - 1))
+    before = np.minimum(place // (2 * block), max(0, count - 2))
+    return before, (place - 2 * block * before) / (2 * block)

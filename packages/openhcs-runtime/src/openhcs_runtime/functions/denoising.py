@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.restoration import denoise_nl_means
 
+from openhcs_runtime.functions.kernels import gaussian
 from openhcs_runtime.functions.medians import disk_median
 from openhcs_runtime.functions.total_variation import least_variation
 from openhcs_runtime.pipeline.decorators import Stack, per_plane
@@ -16,7 +17,7 @@ _BEND = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
 @per_plane
 def denoise(plane: Stack, *, sigma_px: float = 1.0) -> Stack:
     """Smooth each plane with a Gaussian filter of standard deviation ``sigma_px``; returns float32."""
-    return ndimage.gaussian_filter(plane.astype(np.float32, copy=False), sigma_px, mode="nearest")
+    return gaussian(plane, sigma_px)
 
 
 @per_plane

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from openhcs_runtime.functions.features.ellipses import ellipse, inertia
 from openhcs_runtime.functions.features.outlines import convex_areas, perimeters
@@ -23,7 +22,6 @@ from openhcs_runtime.pipeline.decorators import (
     special_inputs,
     special_outputs,
 )
-from openhcs_runtime.rois.label_numbers import consecutive
 
 
 @special_inputs(InputKind.LABELS, InputKind.PIXEL_SIZE_UM, InputKind.SET_NAMES)
@@ -55,15 +53,13 @@ def measure_objects(
 
 
 def _measure(plane: Stack, labels: Stack, pixel_size_um: float | None, name: str) -> Measurements:
-    numbers, marked = consecutive(labels)
-    places = np.arange(1, len(numbers) + 1)
-    area = np.bincount(marked.ravel(), minlength=1)[1:]
-    sums = _sums(plane, marked)
-    centroids = np.array(ndimage.center_of_mass(marked > 0, marked, places)).reshape(-1, 2)
+    regions = Regions.of(labels)
+    numbers, area = regions.numbers, regions.areas
+    sums = regions.segments.sums(_finite_or_nan(plane.ravel()[regions.flat]))
     objects = {
         "label": numbers,
-        "centroid_y_px": centroids[:, 0],
-        "centroid_x_px": centroids[:, 1],
+        "centroid_y_px": regions.segments.means(regions.rows),
+        "centroid_x_px": regions.segments.means(regions.cols),
         "area_px2": area,
         "intensity_mean": sums / area,
         "intensity_sum": sums,
@@ -136,40 +132,27 @@ def measure_shape(
 
 
 def _measure_intensity(plane: Stack, labels: Stack, name: str) -> Measurements:
-    numbers, marked = consecutive(labels)
-    values = [np.sort(part) for part in _values_of(_finite_or_nan(plane), marked, len(numbers))]
-    area = np.array([len(part) for part in values])
-    sums = _sums(plane, marked)
+    regions = Regions.of(labels)
+    area, values = regions.areas, _finite_or_nan(plane.ravel()[regions.flat])
+    sums = regions.segments.sums(values)
+    parts = [np.sort(part) for part in np.split(values, regions.segments.starts[1:])] if len(regions) else []
     known = np.where(np.isfinite(sums), 1.0, np.nan)
     objects: dict[str, NDArray[np.generic]] = {
-        "label": numbers,
+        "label": regions.numbers,
         "intensity_mean": sums / area,
         "intensity_sum": sums,
-        "intensity_std": np.array([part.std(dtype=np.float64) for part in values]) * known,
-        "intensity_min": np.array([float(part[0]) for part in values]) * known,
-        "intensity_median": np.array([float(np.median(part)) for part in values]) * known,
-        "intensity_max": np.array([float(part[-1]) for part in values]) * known,
+        "intensity_std": np.array([part.std(dtype=np.float64) for part in parts]) * known,
+        "intensity_min": np.array([float(part[0]) for part in parts]) * known,
+        "intensity_median": np.array([float(np.median(part)) for part in parts]) * known,
+        "intensity_max": np.array([float(part[-1]) for part in parts]) * known,
     }
     summary = {f"{name}_intensity_mean": _mean(sums / area), f"{name}_intensity_sum_mean": _mean(sums)}
     return Measurements(summary, objects)
 
 
-def _sums(plane: Stack, marked: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return the sum of each object; NaN for one with a pixel that is not finite."""
-    sums = np.bincount(marked.ravel(), weights=_finite_or_nan(plane).ravel(), minlength=1)[1:]
-    return sums.astype(np.float64, copy=False)
-
-
-def _finite_or_nan(plane: Stack) -> Stack:
-    return plane if plane.dtype.kind in "iub" else np.where(np.isfinite(plane), plane, np.nan)
-
-
-def _values_of(plane: Stack, labels: Stack, objects: int) -> list[Stack]:
-    """Return the values of each object; objects are numbered from 1."""
-    inside = np.flatnonzero(labels)
-    order = inside[np.argsort(labels.flat[inside], kind="stable")]
-    starts = np.searchsorted(labels.flat[order], np.arange(1, objects + 1))
-    return np.split(plane.flat[order], starts[1:]) if objects else []
+def _finite_or_nan(values: Stack) -> Stack:
+    """Replace infinity, so that an object with a pixel that is not finite has no value."""
+    return values if values.dtype.kind in "iub" else np.where(np.isfinite(values), values, np.nan)
 
 
 def _measure_shape(labels: Stack, pixel_size_um: float | None, name: str) -> Measurements:

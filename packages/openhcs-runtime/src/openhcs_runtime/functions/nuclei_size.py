@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from openhcs_runtime.functions.coarse import block_quantile, enlarge, slope
+from openhcs_runtime.functions.coarse import block_quantile, slope, subtract_enlarged
+from openhcs_runtime.functions.kernels import gaussian, gradient, opening
+from openhcs_runtime.functions.kernels.groups import quantile_of
 from openhcs_runtime.pipeline.decorators import Stack
 
 Plane = NDArray[np.float32]
@@ -23,6 +24,22 @@ _STEP_OF_A_COUNT = 0.29
 _NEARLY = 0.7
 _EDGE_FACTOR = 6.0
 """Squared slopes this many times above their median belong to edges."""
+_EDGE_BITS, _DIAMETER_STEPS = 16, 64
+"""Significant bits of the level of the edges, and steps of the diameter per pixel: both come from sums of many numbers,
+and are rounded so that the order of additions, which depends on the processor, does not show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """The pixels at edges, and their weights.
+
+    Attributes:
+        pixels: Indices in the flat image, increasing.
+        weights: Squared slopes of the inverse hyperbolic sine of counts, minus their general level; greater than 0.
+    """
+
+    pixels: NDArray[np.intp]
+    weights: Plane
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +74,13 @@ def diameter_of_nuclei(plane: Stack) -> float | None:
         The diameter of a disc with the typical area, at least 4 pixels; None if the image has no edges at all.
     """
     block = 2 if max(plane.shape) > _LARGEST_PX else 1
-    small = shrink(plane.astype(np.float32), block)
+    small = shrink(plane, block)
     contrast = contrast_of(small, 0.7, min(small.shape) / 3, noise_of(small, whole_counts=plane.dtype.kind in "iu"))
     if contrast is None:
         return None
-    picture = np.arcsinh(np.maximum(contrast.above - 3 * contrast.noise, 0) / contrast.edge).astype(np.float32)
+    picture = np.zeros_like(contrast.above)
+    bright = contrast.above > 3 * contrast.noise
+    picture[bright] = compressed(contrast.above[bright] - np.float32(3 * contrast.noise), contrast.edge)
     sizes, changes = _granulometry(picture, block)
     if not changes or max(changes) <= 0:
         return None
@@ -70,7 +89,7 @@ def diameter_of_nuclei(plane: Stack) -> float | None:
     around = slice(max(0, peak - 1), peak + 2)
     weights = smooth[around] - 0.5 * smooth[around].min()
     side = math.exp(float((weights * np.array(sizes)[around]).sum() / weights.sum()))
-    return max(4.0, _PER_SIDE * side - _BLUR_PX)
+    return max(4.0, round((_PER_SIDE * side - _BLUR_PX) * _DIAMETER_STEPS) / _DIAMETER_STEPS)
 
 
 def contrast_of(image: Plane, sigma_px: float, radius_px: float, noise: float) -> Contrast | None:
@@ -88,35 +107,57 @@ def contrast_of(image: Plane, sigma_px: float, radius_px: float, noise: float) -
     Returns:
         The image above its background; None if it has no edges.
     """
-    smooth = ndimage.gaussian_filter(image, sigma_px, mode="nearest")
+    above = _without_floor(gaussian(image, sigma_px), image, radius_px)
     noise /= max(1.0, 2 * math.sqrt(math.pi) * sigma_px)
-    above: Plane = smooth - _floor(image, radius_px)
-    unit = max(4 * noise, 0.03 * float(np.quantile(above[::2, ::2], 0.99)), 1e-6 * float(np.abs(above).max()))
+    largest = max(float(above.max()), -float(above.min()))
+    unit = max(4 * noise, 0.03 * quantile_of(above[::2, ::2].ravel(), 0.99), 1e-6 * largest)
     if unit <= 0:
         return None
-    slopes = ndimage.gaussian_gradient_magnitude(above, 1.0, mode="nearest")
-    weights = edge_weights(above, slopes, unit)
-    total = float(weights.sum())
-    level = float((weights * np.arcsinh(above / unit)).sum()) / total if total > 0 else 0.0
+    slopes = gradient(above, 1.0)
+    level = edge_level(above, edges_of(above, slopes, unit), unit)
     return Contrast(above, slopes, noise, unit * math.sinh(level)) if level > 0 else None
 
 
-def edge_weights(above: Plane, slopes: Plane, unit: float) -> Plane:
-    """Return the squared slopes of the inverse hyperbolic sine of counts / ``unit``, minus their general level."""
-    squared = slopes * slopes / (above * above + unit * unit)
-    weights: Plane = np.maximum(squared - _EDGE_FACTOR * float(np.median(squared[::2, ::2])), 0)
-    return weights
+def edges_of(above: Plane, slopes: Plane, unit: float) -> Edges:
+    """Return the pixels whose slope is steep in relation to the counts above ``unit``."""
+    squared = above * above
+    np.add(squared, np.float32(unit * unit), out=squared)
+    np.divide(slopes, squared, out=squared)
+    np.multiply(squared, slopes, out=squared)
+    general = np.float32(_EDGE_FACTOR * quantile_of(squared[::2, ::2].ravel(), 0.5))
+    pixels = np.flatnonzero(squared > general)
+    return Edges(pixels, squared.ravel()[pixels] - general)
 
 
-def shrink(image: Plane, block: int) -> Plane:
+def edge_level(above: Plane, edges: Edges, unit: float) -> float:
+    """Return the mean of the compressed counts at edges; 0 if there are none."""
+    total = float(edges.weights.sum(dtype=np.float64))
+    if not total:
+        return 0.0
+    picture = compressed(above.ravel()[edges.pixels], unit)
+    return _rounded(float((edges.weights * picture).sum(dtype=np.float64)) / total)
+
+
+def compressed(values: Plane, unit: float) -> Plane:
+    """Return the inverse hyperbolic sine of counts / ``unit``: proportional below the unit, logarithmic above."""
+    return np.arcsinh(values.astype(np.float64) / unit).astype(np.float32)
+
+
+def shrink(image: Stack, block: int) -> Plane:
     """Return the means of block x block squares; the far edges are repeated to fill the last squares."""
+    image = image.astype(np.float32, copy=False)
     if block == 1:
         return image
     rows, columns = (-size % block for size in image.shape)
-    whole = np.pad(image, ((0, rows), (0, columns)), mode="edge")
-    squares = whole.reshape(whole.shape[0] // block, block, whole.shape[1] // block, block)
-    small: Plane = squares.mean((1, 3), dtype=np.float32)
-    return small
+    if rows or columns:
+        image = np.pad(image, ((0, rows), (0, columns)), mode="edge")
+    lines = image[::block].copy()
+    for step in range(1, block):
+        lines += image[step::block]
+    small: Plane = lines[:, ::block].copy()
+    for step in range(1, block):
+        small += lines[:, step::block]
+    return np.divide(small, block * block, out=small)
 
 
 def _peak(changes: NDArray[np.float64]) -> int:
@@ -132,24 +173,24 @@ def _granulometry(picture: Plane, pixel: int) -> tuple[list[float], list[float]]
     changes: list[float] = []
     sides: tuple[int, ...] = _SIDES
     while min(picture.shape) >= 3 * sides[-1]:
-        opened = [ndimage.grey_opening(picture, size=(side, side), mode="reflect") for side in sides]
+        opened = [opening(picture, side) for side in sides]
         for number in range(len(sides) - 1):
             step = math.log(sides[number + 1] / sides[number])
             lost = np.maximum(opened[number] - opened[number + 1], 0)
             sizes.append(math.log(pixel * math.sqrt(sides[number] * sides[number + 1])))
-            changes.append(float((lost * lost * lost).mean()) / step)
+            changes.append(float((lost * lost * lost).mean(dtype=np.float64)) / step)
         picture, pixel, sides = shrink(picture, 2), 2 * pixel, _SIDES[1:]
     return sizes, changes
 
 
-def _floor(image: Plane, radius_px: float) -> Plane:
-    """Return the background: lower quartiles of blocks, opened over twice ``radius_px`` and smoothed."""
+def _without_floor(smooth: Plane, image: Plane, radius_px: float) -> Plane:
+    """Subtract the background in place: lower quartiles of blocks, opened over twice ``radius_px`` and smoothed."""
     block = max(1, min(min(image.shape) // 8, int(radius_px / 4)))
     coarse = block_quantile(image, block, 0.25)
     reach = max(1, round(radius_px / block))
     tilt = slope(coarse)
-    opened = ndimage.grey_opening(coarse - tilt, size=2 * reach + 1, mode="nearest")
-    return enlarge(tilt + ndimage.gaussian_filter(opened, reach / 2, mode="nearest"), image.shape, block)
+    opened = opening(coarse - tilt, 2 * reach + 1)
+    return subtract_enlarged(smooth, tilt + gaussian(opened, reach / 2), block)
 
 
 def noise_of(image: Plane, *, whole_counts: bool) -> float:
@@ -164,6 +205,12 @@ def noise_of(image: Plane, *, whole_counts: bool) -> float:
     least = _STEP_OF_A_COUNT if whole_counts else 0.0
     if min(image.shape) < 3:
         return least
-    across = image[:, :-2] - 2 * image[:, 1:-1] + image[:, 2:]
-    bends = np.abs(across[:-2] - 2 * across[1:-1] + across[2:])
-    return max(least, float(np.median(bends[::2, ::2])) / (0.6745 * 6))
+    across = image[:, :-2:2] - 2 * image[:, 1:-1:2] + image[:, 2::2]
+    bends = np.abs(across[:-2:2] - 2 * across[1:-1:2] + across[2::2])
+    return max(least, quantile_of(bends.ravel(), 0.5) / (0.6745 * 6))
+
+
+def _rounded(value: float) -> float:
+    """Return a number with fewer bits."""
+    part, exponent = math.frexp(value)
+    return math.ldexp(round(math.ldexp(part, _EDGE_BITS)), exponent - _EDGE_BITS)

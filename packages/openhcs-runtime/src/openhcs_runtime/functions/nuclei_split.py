@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
-from skimage.segmentation import watershed
 
+from openhcs_runtime.functions.kernels import Border, components, distance, gaussian, maximum
+from openhcs_runtime.functions.kernels.groups import grouped
+from openhcs_runtime.functions.kernels.hull import Hull, hulls_of, joint_hull
+from openhcs_runtime.functions.kernels.watershed import watershed
 from openhcs_runtime.functions.nuclei_size import Plane
-from openhcs_runtime.functions.small_masks import depths, eroded_cross
 
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -28,11 +28,11 @@ _HALF_OF_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 @dataclass(slots=True)
 class _Piece:
-    """A region: area (pixels), brightness, points with the same convex hull, and version to detect outdated joins."""
+    """A region: area (pixels), brightness, convex hull, and version to detect outdated joins."""
 
     area: float
     level: float
-    points: NDArray[np.intp]
+    hull: Hull
     version: int = 0
     borders: dict[int, "_Border"] = field(default_factory=dict)
 
@@ -51,13 +51,16 @@ def split_clumps(mask: Mask, bright: Plane, diameter_px: float) -> Labels:
     Watershed (Meyer & Beucher, J. Vis. Commun. Image Represent. 1(1), 1990) on the sum of the distance from the edge
     and the brightness, each relative to that of a nucleus, followed by ``join_pieces``.
     """
-    distance = depths(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1].astype(np.float32)
-    depth = np.minimum(ndimage.gaussian_filter(distance, 0.06 * diameter_px) / (diameter_px / 2), 1.3)
-    brightest = ndimage.maximum_filter(bright, int(diameter_px) | 1)
-    height = np.where(mask, depth + 0.5 * bright / np.maximum(brightest, 1e-6), -1)
-    highest = ndimage.maximum_filter(height, size=2 * round(0.18 * diameter_px) + 1)
-    seeds, _ = ndimage.label((height == highest) & mask, structure=np.ones((3, 3)))
-    return join_pieces(watershed(-height, seeds, mask=mask).astype(np.int32), bright, diameter_px)
+    depth = gaussian(distance(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1], 0.06 * diameter_px, Border.REFLECT)
+    brightest = maximum(bright, int(diameter_px) | 1)
+    pixels = np.flatnonzero(mask)
+    values = np.minimum(depth.ravel()[pixels] / np.float32(diameter_px / 2), np.float32(1.3))
+    values += np.float32(0.5) * bright.ravel()[pixels] / np.maximum(brightest.ravel()[pixels], np.float32(1e-6))
+    height = np.full(mask.shape, -1, dtype=np.float32)
+    height.ravel()[pixels] = values
+    highest = maximum(height, 2 * round(0.18 * diameter_px) + 1)
+    seeds, _ = components((height == highest) & mask, corners=True)
+    return join_pieces(watershed(-height, seeds, mask), bright, diameter_px)
 
 
 def join_pieces(labels: Labels, bright: Plane, diameter_px: float) -> Labels:
@@ -90,30 +93,15 @@ def join_pieces(labels: Labels, bright: Plane, diameter_px: float) -> Labels:
         parent[parent == other] = one
         for neighbour in pieces[one].borders:
             consider(one, neighbour)
-    joined: Labels = parent[labels]
+    joined: Labels = parent[labels] if len(parent) > np.unique(parent).size else labels
     return joined
-
-
-def hull_area(points: NDArray[np.intp]) -> float:
-    """Return the number of pixels in the convex hull of pixels."""
-    try:
-        hull = ConvexHull(points)
-    except (QhullError, ValueError):  # in a line, or too few
-        return float(max(1, len(points)))
-    return max(1.0, float(hull.volume + hull.area / 2 + 1))
-
-
-def rim_of(mask: Mask) -> Mask:
-    """Return the pixels at the edge of a mask; the border of the image is not an edge."""
-    rim: Mask = mask & ~eroded_cross(mask, beyond=True)
-    return rim
 
 
 def _likeness(one: _Piece, other: _Piece, border: _Border, usual: float) -> float:
     """Return a score above 0 for pieces of one nucleus; each criterion contributes 1 for strong evidence."""
     darker, brighter = sorted((one.level, other.level))
     smaller, both = min(one.area, other.area), one.area + other.area
-    solidity = both / hull_area(np.concatenate([one.points, other.points]))
+    solidity = both / joint_hull(one.hull, other.hull).area
     neck = border.pairs / _SHARED_SIDES / math.sqrt(4 * smaller / math.pi)
     valley = border.brightness / border.pairs / max(darker, 1e-9)
     step = math.log(brighter / darker) if darker > 0 else 3.0
@@ -124,41 +112,58 @@ def _likeness(one: _Piece, other: _Piece, border: _Border, usual: float) -> floa
 
 def _pieces(labels: Labels, bright: Plane) -> dict[int, _Piece]:
     """Return the regions that touch another one."""
-    borders = _borders(labels, bright)
-    areas = np.bincount(labels.ravel())
-    slices = ndimage.find_objects(labels)
-    pieces = {}
-    for number in sorted({number for pair in borders for number in pair}):
-        window = slices[number - 1]
-        mask = labels[window] == number
-        points = np.argwhere(mask & ~eroded_cross(mask, beyond=False)) + np.array([window[0].start, window[1].start])
-        pieces[number] = _Piece(float(areas[number]), float(np.quantile(bright[window][mask], 0.6)), points)
+    pixels = np.flatnonzero(labels != 0)
+    numbers = labels.ravel()[pixels]
+    borders = _borders(labels, bright, pixels)
+    if not borders:
+        return {}
+    touching = np.zeros(int(numbers.max()) + 1, dtype=bool)
+    touching[list({number for pair in borders for number in pair})] = True
+    pixels = pixels[touching[numbers]]
+    groups = grouped(labels.ravel()[pixels], len(touching))
+    levels = groups.quantiles(bright.ravel()[pixels], 0.6)
+    used = np.flatnonzero(touching)
+    hulls = hulls_of(*np.divmod(pixels[groups.order], labels.shape[1]), np.append(groups.starts[used], len(pixels)))
+    pieces = {
+        int(number): _Piece(float(groups.sizes[number]), float(levels[number]), hull)
+        for number, hull in zip(used, hulls, strict=True)
+    }
     for (one, other), border in borders.items():
         pieces[one].borders[other] = pieces[other].borders[one] = border
     return pieces
 
 
-def _borders(labels: Labels, bright: Plane) -> dict[tuple[int, int], _Border]:
-    """Return the border of each pair of neighbours, the smaller number first."""
-    count = int(labels.max()) + 1
-    rows, columns = np.nonzero(labels)
-    values = labels[rows, columns]
-    sums: dict[int, float] = {}
-    pairs: dict[int, int] = {}
+def _borders(labels: Labels, bright: Plane, pixels: NDArray[np.intp]) -> dict[tuple[int, int], _Border]:
+    """Return the border of each pair of neighbours, the smaller number first.
+
+    Args:
+        labels: The regions.
+        bright: The smoothed image.
+        pixels: Indices of the pixels of all regions in the flat image.
+    """
+    height, width = labels.shape
+    flat, light = labels.ravel(), bright.ravel()
+    column = pixels % width
+    keys, lights = [], []
     for down, right in _HALF_OF_NEIGHBOURS:
-        inside = (rows + down < labels.shape[0]) & (columns + right >= 0) & (columns + right < labels.shape[1])
-        y, x, one = rows[inside], columns[inside], values[inside]
-        other = labels[y + down, x + right]
-        where = (one != other) & (other > 0)
-        y, x, one, other = y[where], x[where], one[where], other[where]
-        low, high = np.minimum(one, other).astype(np.int64), np.maximum(one, other)
-        keys, inverse = np.unique(low * count + high, return_inverse=True)
-        light = np.bincount(inverse, np.minimum(bright[y, x], bright[y + down, x + right]), len(keys))
-        times = np.bincount(inverse, minlength=len(keys))
-        for key, total, number in zip(keys.tolist(), light.tolist(), times.tolist(), strict=True):
-            sums[key] = sums.get(key, 0.0) + total
-            pairs[key] = pairs.get(key, 0) + number
-    return {divmod(key, count): _Border(sums[key], pairs[key]) for key in sorted(sums)}
+        inside = pixels < (height - down) * width
+        if right:
+            inside &= (column + right >= 0) & (column + right < width)
+        here = pixels[inside]
+        there = here + down * width + right
+        other = flat[there]
+        apart = (other != flat[here]) & (other > 0)
+        here, there, other = here[apart], there[apart], other[apart].astype(np.int64)
+        one = flat[here].astype(np.int64)
+        keys.append(np.minimum(one, other) << 32 | np.maximum(one, other))
+        lights.append(np.minimum(light[here], light[there]))
+    pairs, inverse = np.unique(np.concatenate(keys), return_inverse=True)
+    sums = np.bincount(inverse, np.concatenate(lights), len(pairs)).tolist()
+    counts = np.bincount(inverse, minlength=len(pairs)).tolist()
+    return {
+        (key >> 32, key & 0xFFFFFFFF): _Border(total, number)
+        for key, total, number in zip(pairs.tolist(), sums, counts, strict=True)
+    }
 
 
 def _join(pieces: dict[int, _Piece], one: int, other: int) -> None:
@@ -167,7 +172,7 @@ def _join(pieces: dict[int, _Piece], one: int, other: int) -> None:
     area = kept.area + gone.area
     kept.level = (kept.level * kept.area + gone.level * gone.area) / area
     kept.area = area
-    kept.points = np.concatenate([kept.points, gone.points])
+    kept.hull = joint_hull(kept.hull, gone.hull)
     kept.version += 1
     del kept.borders[other]
     for number, border in gone.borders.items():

@@ -1,10 +1,9 @@
 """Functions that find objects: labelling, splitting of touching objects, cells around nuclei."""
 
 import numpy as np
-from scipy import ndimage
-from skimage.measure import label
-from skimage.segmentation import watershed
 
+from openhcs_runtime.functions.kernels import Border, components, distance, gaussian, maximum, opening
+from openhcs_runtime.functions.kernels.watershed import watershed
 from openhcs_runtime.functions.thresholds import ThresholdMethod, threshold
 from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, Stack, special_inputs, special_outputs
 from openhcs_runtime.rois.label_numbers import consecutive
@@ -13,7 +12,7 @@ from openhcs_runtime.rois.label_numbers import consecutive
 @special_outputs(OutputKind.LABELS, finds="objects")
 def label_objects(stack: Stack) -> tuple[Stack, Stack]:
     """Number the connected objects (8 neighbours) of each plane of a mask; the stack is passed on."""
-    return stack, np.stack([label(plane > 0, connectivity=2) for plane in stack]).astype(np.int32)
+    return stack, np.stack([components(plane > 0, corners=True)[0] for plane in stack])
 
 
 @special_outputs(OutputKind.LABELS, finds="objects")
@@ -62,7 +61,7 @@ def segment_cells(
     """
     cells = []
     for plane, seeds in zip(stack, shared_labels, strict=True):
-        smooth = ndimage.gaussian_filter(plane.astype(np.float32), smooth_px, mode="nearest")
+        smooth = gaussian(plane, smooth_px)
         mask = threshold(smooth[np.newaxis], method=method, factor=factor)[0] | (seeds > 0)
         numbers, marked = consecutive(seeds)
         found = watershed(-smooth, marked, mask=mask)
@@ -72,13 +71,12 @@ def segment_cells(
 
 def _split(mask: Stack, min_distance_px: float, min_area_px: int) -> Stack:
     """Return the labels (int32) of one mask."""
-    mask = ndimage.binary_opening(mask, structure=np.ones((3, 3), dtype=bool))
-    distance = ndimage.distance_transform_edt(mask).astype(np.float32)
-    smooth = ndimage.gaussian_filter(distance, min_distance_px / 4)
-    highest = ndimage.maximum_filter(smooth, size=2 * round(min_distance_px) + 1)
-    seeds, _ = ndimage.label((smooth == highest) & mask, structure=np.ones((3, 3)))
-    labels = watershed(-smooth, seeds, mask=mask)
-    areas = np.bincount(labels.ravel())
+    mask = opening(mask, 3, empty_beyond=True)
+    smooth = gaussian(distance(mask), min_distance_px / 4, Border.REFLECT)
+    highest = maximum(smooth, 2 * round(min_distance_px) + 1)
+    seeds, _ = components((smooth == highest) & mask, corners=True)
+    labels = watershed(-smooth, seeds, mask)
+    areas = np.bincount(labels[mask], minlength=1)
     areas[0] = 0
     renumber = np.zeros(len(areas), dtype=np.int32)
     kept = areas >= max(1, min_area_px)

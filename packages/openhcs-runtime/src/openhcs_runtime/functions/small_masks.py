@@ -1,74 +1,84 @@
-"""Operations on masks and small windows, faster than the general functions and with exactly their results."""
+"""Operations on masks and labels with their nearest neighbours."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-__all__ = ["depths", "eroded_cross", "median_of", "opened_square"]
+from openhcs_runtime.functions.kernels import maximum, minimum
+from openhcs_runtime.functions.kernels.holes import holes_of
 
+__all__ = ["dilated_cross", "fill_label_holes", "grown", "narrow", "opened_labels", "rim_of"]
+
+Labels = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
 
 
-def opened_square(mask: Mask) -> Mask:
-    """Return the opening of a mask (Y, X) with a square of 3 x 3 pixels; nothing is set beyond the border.
+def narrow(labels: Labels) -> Labels:
+    """Return labels as uint16 if they fit, for which operations are fastest, otherwise as they are."""
+    return labels.astype(np.uint16) if int(labels.max(initial=0)) <= np.iinfo(np.uint16).max else labels
 
-    The same as ``scipy.ndimage.binary_opening(mask, numpy.ones((3, 3)))``.
+
+def dilated_cross(mask: Mask, steps: int) -> Mask:
+    """Return the pixels of a mask (Y, X) and those that are at most some steps up, down, left or right from it.
+
+    The same as ``scipy.ndimage.binary_dilation(mask, iterations=steps)``.
     """
-    walled = _walled(mask, beyond=False)
-    rows = walled[:-2] & walled[1:-1] & walled[2:]
-    kept = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
-    walled = _walled(kept, beyond=False)
-    rows = walled[:-2] | walled[1:-1] | walled[2:]
-    opened: Mask = rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
-    return opened
+    mask = mask.copy()
+    for _ in range(steps):
+        before = mask.copy()
+        mask[1:] |= before[:-1]
+        mask[:-1] |= before[1:]
+        mask[:, 1:] |= before[:, :-1]
+        mask[:, :-1] |= before[:, 1:]
+    return mask
 
 
-def eroded_cross(mask: Mask, *, beyond: bool) -> Mask:
-    """Return the pixels of a mask (Y, X) whose four neighbours are set as well.
+def grown(labels: Labels, steps: int) -> Labels:
+    """Return objects with the pixels around them that are at most some steps away, up, down, left, right or diagonally.
 
-    The same as ``scipy.ndimage.binary_erosion(mask, border_value=beyond)``.
-
-    Args:
-        mask: the mask.
-        beyond: whether pixels beyond the border count as set.
+    A pixel belongs to the nearest object and, of equally near ones, to that with the largest number.
     """
-    walled = _walled(mask, beyond=beyond)
-    eroded: Mask = mask & walled[:-2, 1:-1] & walled[2:, 1:-1] & walled[1:-1, :-2] & walled[1:-1, 2:]
-    return eroded
+    labels = narrow(labels)
+    for _ in range(steps):
+        wide = maximum(labels, 3)
+        np.copyto(wide, labels, where=labels > 0)
+        labels = wide
+    return labels
 
 
-def median_of(values: NDArray[np.floating]) -> float:
-    """Return the median of values in one dimension, of which there is at least one and none is NaN.
-
-    The same as ``numpy.median``.
-    """
-    middle = len(values) // 2
-    if len(values) % 2:
-        return float(np.partition(values, middle)[middle])
-    sorted_around = np.partition(values, (middle - 1, middle))
-    return float((sorted_around[middle - 1] + sorted_around[middle]) / values.dtype.type(2))
-
-
-def depths(mask: Mask) -> NDArray[np.float64]:
-    """Return the distance of each pixel of a mask (Y, X) from the nearest pixel outside of it; 0 for the others.
-
-    The same as ``scipy.ndimage.distance_transform_edt(mask)``. The nearest pixel outside is next to the same connected
-    region, as all that are nearer are inside, so the regions are looked at one by one.
-    """
-    found: NDArray[np.float64] = np.zeros(mask.shape)
-    if mask.all():
-        found = ndimage.distance_transform_edt(mask)
-        return found
-    regions, _ = ndimage.label(mask)
-    for number, (rows, columns) in enumerate(ndimage.find_objects(regions), start=1):
-        window = slice(max(0, rows.start - 1), rows.stop + 1), slice(max(0, columns.start - 1), columns.stop + 1)
-        region = regions[window] == number
-        found[window][region] = ndimage.distance_transform_edt(mask[window])[region]
-    return found
+def rim_of(labels: Labels | Mask) -> Mask:
+    """Return the pixels of objects next to a pixel with another label; the border of the image is not an edge."""
+    rim = np.zeros(labels.shape, dtype=bool)
+    down, across = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    rim[1:] |= down
+    rim[:-1] |= down
+    rim[:, 1:] |= across
+    rim[:, :-1] |= across
+    rim &= labels > 0
+    return rim
 
 
-def _walled(mask: Mask, *, beyond: bool) -> Mask:
-    """Return the mask with a border of one pixel."""
-    walled = np.full((mask.shape[0] + 2, mask.shape[1] + 2), beyond)
-    walled[1:-1, 1:-1] = mask
-    return walled
+def opened_labels(labels: Labels) -> Labels:
+    """Return the opening of each object with a square of 3 x 3 pixels; what is beyond the border is left out."""
+    labels = narrow(labels)
+    inside = minimum(labels, 3)
+    inside[inside != maximum(labels, 3)] = 0
+    return maximum(inside, 3)
+
+
+def fill_label_holes(labels: Labels) -> Labels:
+    """Fill, in place, the holes of objects; what is enclosed by several objects together is not a hole."""
+    pixels, numbers = holes_of(labels > 0)
+    if not len(pixels):
+        return labels
+    count = int(numbers.max())
+    y, x = np.divmod(pixels, labels.shape[1])
+    lowest, highest = np.full(count + 1, np.iinfo(np.int64).max), np.zeros(count + 1, dtype=np.int64)
+    for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        beside = labels[y + down, x + right].astype(np.int64)  # holes do not reach the border
+        np.maximum.at(highest, numbers, beside)
+        np.minimum.at(lowest, numbers[beside > 0], beside[beside > 0])
+    owner = np.where(lowest == highest, highest, 0)
+    labels.ravel()[pixels] = owner[numbers]
+    return labels

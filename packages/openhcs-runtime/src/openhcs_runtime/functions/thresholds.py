@@ -3,10 +3,10 @@
 from enum import StrEnum
 
 import numpy as np
-from scipy import ndimage
 from skimage.filters import threshold_li, threshold_local, threshold_otsu, threshold_triangle
 
 from openhcs_runtime.choices import choose
+from openhcs_runtime.functions import kernels
 from openhcs_runtime.pipeline.decorators import Stack, per_plane
 
 
@@ -64,4 +64,4 @@ def threshold_around(plane: Stack, *, radius_px: int = 25, offset: float = 0.0) 
 @per_plane
 def fill_holes(plane: Stack) -> Stack:
     """Fill the holes of any size in each plane of a mask; returns bool."""
-    return np.asarray(ndimage.binary_fill_holes(plane > 0))
+    return kernels.fill_holes(plane > 0)

@@ -1,9 +1,10 @@
 """Label images and step images as TIFF files."""
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ _NO_UNIT = 1
 _MICROMETRE = "\\u00B5m"
 """As ImageJ writes it, in ASCII."""
 _TIFF_INTEGER_BYTES = 4
+_STRIP_BYTES = 1 << 18
+"""Size of the parts that are compressed one by one, as tifffile chooses it."""
+_DEFLATE_LEVEL = 6
 
 
 def image_name(key: ImageKey, named: AbstractSet[Component]) -> str:
@@ -59,22 +63,32 @@ def write_plane(path: Path, plane: NDArray[Any], pixel_size_um: float | None, z_
     Raises:
         OutputError: the file cannot be written, or an integer does not fit into 32 bits.
     """
-    plane = _widely_read(path, plane)
+    plane = np.ascontiguousarray(_widely_read(path, plane))
+    rows = max(1, _STRIP_BYTES // max(1, plane.strides[0]))
     spacing = f"spacing={z_step_um:g}\n" if z_step_um else ""
     unit = f"unit={_MICROMETRE}\n" if pixel_size_um or z_step_um else ""
     per_micrometre = 1 / pixel_size_um if pixel_size_um else 1.0
     with atomic_file(path, sync=False) as file:
         tifffile.imwrite(
             file,
-            plane,
+            _packed(plane, rows) if imagecodecs.ZLIBNG.available and plane.size else plane,
+            shape=plane.shape,
+            dtype=plane.dtype,
             photometric="minisblack",
             compression="zlib",
+            rowsperstrip=rows,
             metadata=None,
             software=False,
             description=f"ImageJ=1.11a\n{unit}{spacing}" if unit else None,
             resolution=(per_micrometre, per_micrometre) if pixel_size_um else None,
             resolutionunit=_NO_UNIT if pixel_size_um else None,
         )
+
+
+def _packed(plane: NDArray[Any], rows: int) -> Iterator[bytes]:
+    """Yield strips compressed with deflate by zlib-ng, which is several times as fast as zlib at the same size."""
+    for top in range(0, len(plane), rows):
+        yield bytes(imagecodecs.zlibng_encode(plane[top : top + rows].tobytes(), level=_DEFLATE_LEVEL))
 
 
 def _widely_read(path: Path, plane: NDArray[Any]) -> NDArray[Any]:
@@ -90,4 +104,4 @@ def _widely_read(path: Path, plane: NDArray[Any]) -> NDArray[Any]:
                 f"{path} can't hold {plane.min()} to {plane.max()}: few programs read 64-bit integers; return float64"
             )
         return plane.astype(kind)
-    return plane
+    return plane.astype(plane.dtype.newbyteorder("="), copy=False)

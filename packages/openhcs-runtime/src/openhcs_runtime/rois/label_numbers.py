@@ -18,10 +18,10 @@ def numbers_of(labels: _Labels) -> NDArray[np.int64]:
     """
     if (lowest := int(labels.min(initial=0))) < 0:
         raise ValueError(f"labels must be whole numbers of 0 or more, and one is {lowest}: set the background to 0")
+    inside = labels[labels != 0]
     if _is_dense(labels):
-        inside = labels[labels != 0].astype(np.int64, copy=False)
-        return np.flatnonzero(np.bincount(inside, minlength=1)[1:]).astype(np.int64) + 1
-    return np.unique(labels[labels != 0]).astype(np.int64)
+        return np.flatnonzero(np.bincount(inside.astype(np.int64, copy=False))).astype(np.int64)
+    return np.unique(inside).astype(np.int64)
 
 
 def consecutive(labels: _Labels) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

@@ -125,10 +125,13 @@ class Regions:
     def of(cls, labels: NDArray[Any]) -> "Regions":
         """Return the objects of integer labels (Y, X)."""
         numbers, marked = consecutive(labels)
-        inside = np.flatnonzero(marked)
-        flat = inside[np.argsort(marked.ravel()[inside], kind="stable")]
+        inside = np.flatnonzero(marked != 0)
+        owners = marked.ravel()[inside]
+        few = len(numbers) <= np.iinfo(np.uint16).max  # NumPy sorts small integers without comparing them
+        order = np.argsort(owners.astype(np.uint16) if few else owners, kind="stable")
+        flat = inside[order]
         rows, cols = np.divmod(flat, labels.shape[1])
-        owner = marked.ravel()[flat].astype(np.int64) - 1
+        owner = owners[order].astype(np.int64) - 1
         return cls(numbers, marked, flat, rows, cols, Segments.of(owner, len(numbers)))
 
     def __len__(self) -> int:

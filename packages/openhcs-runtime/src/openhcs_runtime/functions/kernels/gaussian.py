@@ -13,6 +13,9 @@ __all__ = ["Border", "gaussian", "gradient"]
 _ROWS = 32
 """Rows that are filtered together, so that they stay in the cache."""
 
+_LARGEST_EXPONENT = 1000
+"""Of two in float64, with a margin."""
+
 _Image = NDArray[np.integer | np.floating | np.bool_]
 _Plane = NDArray[np.float32]
 
@@ -73,11 +76,10 @@ def _filtered(image: WholeImage, down: Weights, right: Weights, border: Border) 
     """Return the image weighted along both axes; all sums are exact."""
     sums = _by_opencv(image, down, right, border) if backend().opencv else _by_numpy(image, down, right, border)
     exponent = image.exponent + down.bits + right.bits
-    if abs(exponent) < 1000:
-        np.multiply(sums, 2.0**-exponent, out=sums)
-    else:
-        np.ldexp(sums, -exponent, out=sums)
-    return sums.astype(np.float32)
+    if abs(exponent) >= _LARGEST_EXPONENT:
+        return np.ldexp(sums, -exponent).astype(np.float32)
+    smooth: _Plane = np.empty(sums.shape, dtype=np.float32)
+    return np.multiply(sums, 2.0**-exponent, out=smooth, casting="same_kind")
 
 
 def _by_opencv(image: WholeImage, down: Weights, right: Weights, border: Border) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.functions.kernels.components import components
 
-__all__ = ["fill_holes"]
+__all__ = ["fill_holes", "holes_of"]
 
 _Mask = NDArray[np.bool_]
 
@@ -19,16 +19,24 @@ def fill_holes(mask: _Mask, below_area_px: float | None = None) -> _Mask:
         mask: The mask.
         below_area_px: Fill only holes with a smaller area.
     """
-    outside, count = components(~mask)
-    if not count:
-        return mask.copy()
-    filled = np.ones(count + 1, dtype=bool)
+    pixels, numbers = holes_of(mask)
     if below_area_px is not None:
-        filled = np.bincount(outside.ravel(), minlength=count + 1) < below_area_px
-        filled[0] = True
-    for edge in (outside[0], outside[-1], outside[:, 0], outside[:, -1]):
-        filled[edge[edge > 0]] = False
-    if filled.sum() == 1:
-        return mask.copy()
-    whole: _Mask = filled[outside]
-    return whole
+        pixels = pixels[np.bincount(numbers, minlength=1)[numbers] < below_area_px]
+    filled = np.array(mask, order="C")
+    filled.ravel()[pixels] = True
+    return filled
+
+
+def holes_of(mask: _Mask) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Return the pixels in holes of a mask, as increasing indices in the flat image, and the number of their hole."""
+    outside, count = components(~mask)
+    border = np.concatenate(
+        [outside[:1].ravel(), outside[-1:].ravel(), outside[:, :1].ravel(), outside[:, -1:].ravel()]
+    )
+    surroundings = np.zeros(count + 1, dtype=bool)
+    surroundings[border] = True
+    usual = border[np.argmax(border > 0)] if len(border) else 0  # has nearly all pixels, and is left out first
+    pixels = np.flatnonzero((outside != usual) & (outside != 0))
+    numbers = outside.ravel()[pixels]
+    inside = ~surroundings[numbers]
+    return pixels[inside], numbers[inside]

@@ -1,6 +1,7 @@
 """The largest and the smallest values in squares around each pixel."""
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,11 @@ __all__ = ["maximum", "minimum"]
 
 _OF_OPENCV = ("uint8", "uint16", "int16", "float32", "float64")
 
-_Image = NDArray[np.integer | np.floating | np.bool_]
+_Value = TypeVar("_Value", bound=np.generic)
+_Operation = Callable[..., NDArray[Any]]
 
 
-def maximum(image: _Image, side_px: int) -> _Image:
+def maximum(image: NDArray[_Value], side_px: int) -> NDArray[_Value]:
     """Return the largest value in a square around each pixel, in the dtype of the image.
 
     What is beyond the border is left out, as with the modes ``nearest`` and ``reflect`` of
@@ -28,16 +30,16 @@ def maximum(image: _Image, side_px: int) -> _Image:
     return _extreme(image, side_px, largest=True)
 
 
-def minimum(image: _Image, side_px: int) -> _Image:
+def minimum(image: NDArray[_Value], side_px: int) -> NDArray[_Value]:
     """Return the smallest value in a square around each pixel; see ``maximum``."""
     return _extreme(image, side_px, largest=False)
 
 
-def _extreme(image: _Image, side: int, *, largest: bool) -> _Image:
+def _extreme(image: NDArray[_Value], side: int, *, largest: bool) -> NDArray[_Value]:
     if side <= 1 or not image.size:
         return image.copy()
-    if image.dtype == np.bool_:
-        return _extreme(image.view(np.uint8), side, largest=largest).view(np.bool_)
+    if image.dtype.kind == "b":
+        return _extreme(image.view(np.uint8), side, largest=largest).view(image.dtype)
     before = (side - 1) // 2 if largest else side // 2
     if backend().opencv and image.dtype.name in _OF_OPENCV:
         return _by_opencv(image, side, before, largest)
@@ -46,12 +48,12 @@ def _extreme(image: _Image, side: int, *, largest: bool) -> _Image:
     return _along_columns(down, side, before, operation, _beyond(image.dtype, largest))
 
 
-def _by_opencv(image: _Image, side: int, before: int, largest: bool) -> _Image:
+def _by_opencv(image: NDArray[_Value], side: int, before: int, largest: bool) -> NDArray[_Value]:
     import cv2  # noqa: PLC0415  loads slowly
 
     operation = cv2.dilate if largest else cv2.erode
     square = np.ones((side, side), dtype=np.uint8)
-    found: _Image = operation(np.ascontiguousarray(image), square, anchor=(before, before))
+    found: NDArray[_Value] = operation(np.ascontiguousarray(image), square, anchor=(before, before))
     return found
 
 
@@ -63,7 +65,9 @@ def _beyond(dtype: np.dtype[np.generic], largest: bool) -> float | int:
     return int(limits.min if largest else limits.max)
 
 
-def _along_rows(image: _Image, side: int, before: int, operation: Callable[..., _Image], beyond: float | int) -> _Image:
+def _along_rows(
+    image: NDArray[_Value], side: int, before: int, operation: _Operation, beyond: float | int
+) -> NDArray[_Value]:
     """Return the extremes of ``side`` successive rows, by those of 2, 4, 8 and so on."""
     height = image.shape[0]
     wide = np.full((height + side - 1, image.shape[1]), beyond, dtype=image.dtype)
@@ -76,8 +80,8 @@ def _along_rows(image: _Image, side: int, before: int, operation: Callable[..., 
 
 
 def _along_columns(
-    image: _Image, side: int, before: int, operation: Callable[..., _Image], beyond: float | int
-) -> _Image:
+    image: NDArray[_Value], side: int, before: int, operation: _Operation, beyond: float | int
+) -> NDArray[_Value]:
     width = image.shape[1]
     wide = np.full((image.shape[0], width + side - 1), beyond, dtype=image.dtype)
     wide[:, before : before + width] = image

@@ -1,5 +1,7 @@
 """Openings of images and masks with squares."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,10 +9,10 @@ from openhcs_runtime.functions.kernels.maximum import maximum, minimum
 
 __all__ = ["opening"]
 
-_Image = NDArray[np.integer | np.floating | np.bool_]
+_Value = TypeVar("_Value", bound=np.generic)
 
 
-def opening(image: _Image, side_px: int, *, empty_beyond: bool = False) -> _Image:
+def opening(image: NDArray[_Value], side_px: int, *, empty_beyond: bool = False) -> NDArray[_Value]:
     """Remove what is brighter than its surroundings and narrower than a square, in the dtype of the image.
 
     The same as ``scipy.ndimage.grey_opening`` with the modes ``nearest`` and ``reflect`` or, with ``empty_beyond``,
