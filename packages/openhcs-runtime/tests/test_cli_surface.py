@@ -84,7 +84,7 @@ def test_wrong_use(shared_command: CommandLine, arguments: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
-        ("openhcs_runtime.cli", {"typer"}),
+        ("openhcs_runtime.cli.typed, openhcs_runtime.cli.commands.run", {"typer", "zmq", "msgspec", "numpy"}),
         ("openhcs_runtime.cli.app", {"numpy", "zmq", "msgspec", "rich", "psutil", "asyncio"}),
         ("openhcs_runtime.cli.executions_view", {"numpy", "skimage", "scipy", "tifffile"}),
         ("openhcs_runtime.cli.running, openhcs_runtime.cli.plate_tasks", {"numpy", "skimage", "scipy", "tifffile"}),
