@@ -39,7 +39,6 @@ def status(
 
 def _show_all(endpoint: "PlateEndpoint", output: "Output") -> int:
     with uninterrupted():
-        from openhcs_runtime.cli.executions_view import print_overview
         from zmqruntime.execution.cli.executions import SHOWN_EXECUTIONS, status_document
         from zmqruntime.execution.cli.sources import reading_or_none
     with reading_or_none(endpoint) as source:
@@ -47,6 +46,8 @@ def _show_all(endpoint: "PlateEndpoint", output: "Output") -> int:
     if source is None or report is None:
         output.line(f"N{endpoint.absence[1:]}; {endpoint.remedy}.")
     elif not output.as_json:
+        with uninterrupted():
+            from openhcs_runtime.cli.executions_view import print_overview
         print_overview(source, report)
     return output.document(status_document(source, report))
 
