@@ -1,25 +1,36 @@
-"""How long a client takes to start its server and connect, compared with a bare ``import zmq``.
+"""What starting costs: a server with its client, and commands that need none, compared with a bare ``import zmq``.
 
-Limit: connecting takes at most 4 times as long as the import. Both are measured in turns.
+Limits: connecting to a new server takes at most 4 times as long as the import. A command that finds no server, and the
+name of a client, cost at most 3 times its processor time. All are measured in turns.
 """
 
 import argparse
+import functools
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import figures
-from figures import Figure, Side
+from figures import Figure, Report, Side
 
 from zmqruntime import ZMQClient
 from zmqruntime.execution import ExecutionClient
 
 FLOOR = "python -c 'import zmq'"
+IMPORT_ZMQ = ("-c", "import zmq")
+COMMANDS = {
+    "import zmqruntime": ("-c", "import zmqruntime"),
+    "import the name ZMQClient": ("-c", "from zmqruntime import ZMQClient"),
+    "import openhcs_runtime.functions": ("-c", "import openhcs_runtime.functions"),
+    "zmqruntime status, no server": ("-m", "zmqruntime.execution.cli", "status"),
+    "openhcs-runtime status, no server": ("-m", "openhcs_runtime.cli", "status"),
+    "openhcs-runtime --version": ("-m", "openhcs_runtime.cli", "--version"),
+}
 
 
 class BenchClient(ZMQClient):
@@ -31,8 +42,16 @@ class BenchClient(ZMQClient):
 def import_seconds() -> float:
     """Return the time of one ``python -c "import zmq"``."""
     begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import zmq"], check=True)
+    subprocess.run([sys.executable, *IMPORT_ZMQ], check=True)
     return time.perf_counter() - begin
+
+
+def cpu_seconds(arguments: tuple[str, ...]) -> float:
+    """Return the processor time of an interpreter with these arguments."""
+    before = os.times()
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 def connect_seconds(client: ZMQClient) -> float:
@@ -49,25 +68,40 @@ def execution_client() -> ZMQClient:
     return ExecutionClient(7790, server=f"{Path(__file__).with_name('noop_server.py')}:NoopServer", persistent=False)
 
 
+def medians(measure: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Measure all in turns, and return the median of each in milliseconds; the first round does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in measure}
+    for _ in range(rounds + 1):
+        for name, run in measure.items():
+            seconds[name].append(run())
+    return {name: statistics.median(values[1:]) * 1e3 for name, values in seconds.items()}
+
+
+def tell(report: Report, found: dict[str, float], unit: str, bar: float) -> None:
+    """Report each beside the floor."""
+    for name, value in found.items():
+        if name != FLOOR:
+            report.tell(Figure(name, value, unit))
+            report.tell(Figure(name, found[FLOOR], unit, Side.FLOOR, FLOOR, bar=bar))
+
+
 def main() -> int:
     """Report the medians; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="how often each is measured [default: 10]")
     with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="zb") as home:
         os.environ["HOME"] = home
-        measure: dict[str, Callable[[], float]] = {
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(home, "compiled"))
+        servers: dict[str, Callable[[], float]] = {
             FLOOR: import_seconds,
             "start a plain server and connect to it": lambda: connect_seconds(BenchClient(7790, persistent=False)),
             "start an execution server and connect to it": lambda: connect_seconds(execution_client()),
         }
-        seconds: dict[str, list[float]] = {name: [] for name in measure}
-        for _ in range(options.rounds + 1):
-            for name, run in measure.items():
-                seconds[name].append(run())
-        medians = {name: statistics.median(values[1:]) * 1e3 for name, values in seconds.items()}
-        for name in list(measure)[1:]:
-            report.tell(Figure(name, medians[name], "ms"))
-            report.tell(Figure(name, medians[FLOOR], "ms", Side.FLOOR, FLOOR, bar=1 / 4))
+        tell(report, medians(servers, options.rounds), "ms", 1 / 4)
+        commands = {FLOOR: IMPORT_ZMQ, **COMMANDS}
+        costs = {name: functools.partial(cpu_seconds, line) for name, line in commands.items()}
+        tell(report, medians(costs, options.rounds), "CPU-ms", 1 / 3)
     return int(report.missed > 0)
 
 

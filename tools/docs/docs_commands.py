@@ -1,4 +1,4 @@
-"""The page of the command ``openhcs-runtime``, from the functions that typer makes its commands of."""
+"""The page of the command ``openhcs-runtime``, from what its commands declare."""
 
 import enum
 import inspect
@@ -7,10 +7,9 @@ import typing
 from collections.abc import Iterator
 from pathlib import Path
 
-import typer
-from typer.models import ArgumentInfo, OptionInfo
-
-from openhcs_runtime.cli.app import app
+from openhcs_runtime.cli.commands import omero
+from openhcs_runtime.cli.declare import Argument, Parameter
+from openhcs_runtime.cli.known import COMMANDS, command
 from openhcs_runtime.cli.options import Host, Json, Port
 
 PROGRAM = "openhcs-runtime"
@@ -45,30 +44,26 @@ An ID is what `run`, `status` and `history` show; any unique prefix of it works.
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([INTRODUCTION, *(describe(name, function) for name, function in commands(app))])
+    return "\n".join([INTRODUCTION, *(describe(name, function) for name, function in commands())])
 
 
-def commands(within: typer.Typer, before: str = "") -> Iterator[tuple[str, typing.Callable[..., typing.Any]]]:
+def commands() -> Iterator[tuple[str, typing.Callable[..., int]]]:
     """The commands and those of groups, with the function of each."""
-    for command in within.registered_commands:
-        if command.callback is not None and not command.hidden:
-            yield f"{before}{command.name or command.callback.__name__}", command.callback
-    for group in within.registered_groups:
-        if group.typer_instance is not None and not group.hidden:
-            yield from commands(group.typer_instance, f"{before}{group.name or group.typer_instance.info.name} ")
+    for name in COMMANDS:
+        yield name, command(name)
+    for function in (omero.start, omero.status, omero.stop):
+        yield f"omero {function.__name__}", function
 
 
 def describe(name: str, function: typing.Callable[..., typing.Any]) -> str:
     """One command: usage, help, arguments and options."""
     rows, arguments, options = [], [], False
     for parameter, annotation in typing.get_type_hints(function, include_extras=True).items():
-        info = next(
-            (found for found in typing.get_args(annotation)[1:] if isinstance(found, ArgumentInfo | OptionInfo)), None
-        )
+        info = next((found for found in typing.get_args(annotation)[1:] if isinstance(found, Parameter)), None)
         if info is None:
             continue
         kind, default = typing.get_args(annotation)[0], inspect.signature(function).parameters[parameter].default
-        if isinstance(info, ArgumentInfo):
+        if isinstance(info, Argument):
             shown = info.metavar or parameter.upper()
             is_needed = default is inspect.Parameter.empty
             arguments.append(shown if is_needed or shown.startswith("[") else f"[{shown}]")
@@ -82,10 +77,9 @@ def describe(name: str, function: typing.Callable[..., typing.Any]) -> str:
     return "\n".join([f"## `{name}`\n", f"```text\n{usage}\n```\n", prose(inspect.getdoc(function) or ""), *table])
 
 
-def option(parameter: str, info: OptionInfo, kind: object) -> str:
+def option(parameter: str, info: Parameter, kind: object) -> str:
     """An option as it is typed."""
-    declared = [info.default, *(info.param_decls or ())]  # of Annotated's options the first one is kept as a default
-    names = [each for each in declared if isinstance(each, str) and each.startswith("-")]
+    names = [each for each in info.words if each.startswith("-")]
     name = ", ".join(names) or f"--{parameter.replace('_', '-')}"
     plain = plain_type(kind)
     if plain is bool:

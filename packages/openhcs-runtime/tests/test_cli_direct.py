@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import typer
 
-from openhcs_runtime.cli.app import _COMMANDS
+from openhcs_runtime.cli.declare import Argument, as_typer
 from openhcs_runtime.cli.direct import read_plainly
+from openhcs_runtime.cli.known import COMMANDS, command as command_named
 
 VALUES = {
     "workers": "2",
@@ -27,7 +28,7 @@ def with_typer(command: Callable[..., int], typed: list[str]) -> dict[str, Any]:
     """Return what typer calls the command with."""
     seen: dict[str, Any] = {}
 
-    @functools.wraps(command)
+    @functools.wraps(as_typer(command))
     def note(**given: Any) -> int:
         seen.update(given)
         return 0
@@ -45,9 +46,8 @@ def lines_of(command: Callable[..., int]) -> list[list[str]]:
     lines: list[list[str]] = []
     for name, parameter in inspect.signature(command).parameters.items():
         kind, info = parameter.annotation.__origin__, parameter.annotation.__metadata__[0]
-        first = [info.default] if isinstance(info.default, str) else []
-        words = [*first, *(info.param_decls or ())] or [f"--{name.replace('_', '-')}"]
-        if isinstance(info, typer.models.ArgumentInfo):
+        words = info.words or [f"--{name.replace('_', '-')}"]
+        if isinstance(info, Argument):
             places.append("thing")
         elif kind is bool:
             lines.append([words[0]])
@@ -57,9 +57,9 @@ def lines_of(command: Callable[..., int]) -> list[list[str]]:
     return [places, *([*line, *places] for line in lines)]
 
 
-@pytest.mark.parametrize("name", list(_COMMANDS))
+@pytest.mark.parametrize("name", COMMANDS)
 def test_it_reads_what_typer_reads(name: str) -> None:
-    command, is_plain = _COMMANDS[name], False
+    command, is_plain = command_named(name), False
     for line in lines_of(command):
         plain = read_plainly(command, line)
         if plain is not None:
@@ -84,17 +84,17 @@ def test_it_reads_what_typer_reads(name: str) -> None:
     ],
 )
 def test_everything_else_is_left_to_typer(typed: list[str]) -> None:
-    assert read_plainly(_COMMANDS["run"], typed) is None
-    assert read_plainly(_COMMANDS["run"], ["demo"]) is not None
+    assert read_plainly(command_named("run"), typed) is None
+    assert read_plainly(command_named("run"), ["demo"]) is not None
 
 
 def test_several_folders_are_one_list() -> None:
     line = ["a", "--compare", "b c"]
-    plain = read_plainly(_COMMANDS["view"], line)
+    plain = read_plainly(command_named("view"), line)
     assert plain is not None
-    assert plain == with_typer(_COMMANDS["view"], line)
+    assert plain == with_typer(command_named("view"), line)
 
 
 def test_completion_is_left_to_typer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_OPENHCS_RUNTIME_COMPLETE", "complete_bash")
-    assert read_plainly(_COMMANDS["run"], ["demo"]) is None
+    assert read_plainly(command_named("run"), ["demo"]) is None

@@ -58,7 +58,7 @@ sys.exit(main())
     "module",
     [
         "openhcs_runtime.cli.interrupts",
-        "typer",
+        "openhcs_runtime.cli.typed",
         "openhcs_runtime.cli.commands.run",
         "zmq",
         "openhcs_runtime.cli.running",

@@ -1,8 +1,10 @@
 """Help, version and wrong use of the command line: fast, and without loading what they do not need."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,7 +86,7 @@ def test_wrong_use(shared_command: CommandLine, arguments: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
-        ("openhcs_runtime.cli", {"typer"}),
+        ("openhcs_runtime.cli.typed, openhcs_runtime.cli.commands.run", {"typer", "zmq", "msgspec", "numpy"}),
         ("openhcs_runtime.cli.app", {"numpy", "zmq", "msgspec", "rich", "psutil", "asyncio"}),
         ("openhcs_runtime.cli.executions_view", {"numpy", "skimage", "scipy", "tifffile"}),
         ("openhcs_runtime.cli.running, openhcs_runtime.cli.plate_tasks", {"numpy", "skimage", "scipy", "tifffile"}),
@@ -96,6 +98,20 @@ def test_nothing_heavy_is_loaded(module: str, unwanted: set[str]) -> None:
     code = f"import sys, {module}; print(*sorted({unwanted!r} & sys.modules.keys()))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
     assert loaded.stdout.split() == []
+
+
+def test_status_without_a_server_loads_nothing_that_speaks_to_one(tmp_path: Path) -> None:
+    code = "import sys; from openhcs_runtime.cli import main; main(); print(*sys.modules)"
+    environment = {**os.environ, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "status"], env=environment, check=True, capture_output=True, text=True, timeout=60
+    )
+    said, loaded = done.stdout.splitlines()
+    assert said.startswith("No server is running")
+    modules = loaded.split()
+    assert not {"zmq", "sqlite3", "rich", "typer", "asyncio", "logging", "numpy"}.intersection(modules)
+    commands = [name for name in modules if name.startswith("openhcs_runtime.cli.commands.")]
+    assert commands == ["openhcs_runtime.cli.commands.status"]
 
 
 def test_make_plate(shared_command: CommandLine) -> None:

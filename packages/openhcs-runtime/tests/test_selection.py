@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import typer
 
 from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, PlateResult
 from openhcs_runtime.cli.choice_options import choice_of, keep_of
+from openhcs_runtime.cli.declare import BadParameter
 from openhcs_runtime.cli.endpoint import PlateEndpoint
 from openhcs_runtime.cli.plate_tasks import RunOptions
 from openhcs_runtime.config import ExecutionMode
@@ -266,9 +266,9 @@ def test_what_was_typed_wrongly_is_refused_before_anything_is_submitted(small_pl
         ((None, None, " ", None, None), "--where is empty"),
         ((None, None, None, Path(""), None), "--platemap is empty"),
     ):
-        with pytest.raises(typer.BadParameter, match=problem):
+        with pytest.raises(BadParameter, match=problem):
             choice_of(*arguments)
-    with pytest.raises(typer.BadParameter, match="--keep is empty"):
+    with pytest.raises(BadParameter, match="--keep is empty"):
         keep_of(["Segment", ""])
     choice = choice_of(None, None, None, None, 2)
     with pytest.raises(CommandError, match="leave it out with --follow"):

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -176,3 +177,17 @@ def test_nothing_heavy_is_loaded() -> None:
     code = f"import sys, zmqruntime.execution.cli; print(*sorted({unwanted!r} & sys.modules.keys()))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
     assert loaded.stdout.split() == []
+
+
+def test_status_without_a_server_loads_nothing_that_speaks_to_one(tmp_path: Path) -> None:
+    code = "import sys; from zmqruntime.execution.cli import main; main(); print(*sys.modules)"
+    environment = {**os.environ, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "status"], env=environment, check=True, capture_output=True, text=True, timeout=60
+    )
+    said, loaded = done.stdout.splitlines()
+    assert said.startswith("No server is running")
+    modules = loaded.split()
+    assert not {"zmq", "sqlite3", "asyncio", "logging", "concurrent.futures"}.intersection(modules)
+    commands = [name for name in modules if name.startswith("zmqruntime.execution.cli.commands.")]
+    assert commands == ["zmqruntime.execution.cli.commands.executions"]

@@ -4,8 +4,6 @@ import enum
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 __all__ = ["Security", "TransportMode", "ZMQConfig"]
 
 
@@ -69,11 +67,15 @@ class ZMQConfig:
     @property
     def data_dir(self) -> Path:
         """The folder of this application's durable data."""
+        import platformdirs  # noqa: PLC0415 - takes as long to load as the settings
+
         return platformdirs.user_data_path(self.app_name, appauthor=False)
 
     @property
     def cache_dir(self) -> Path:
         """The folder of what this application can make again."""
+        import platformdirs  # noqa: PLC0415
+
         return platformdirs.user_cache_path(self.app_name, appauthor=False)
 
     def server_dir(self, port: int) -> Path:

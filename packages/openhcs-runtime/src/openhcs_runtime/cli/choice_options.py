@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import BadParameter, Option
 from openhcs_runtime.cli.options import whole_number
 from openhcs_runtime.exceptions import PipelineError, PlateMapError
 from openhcs_runtime.selection.names import parse_sites, parse_wells
@@ -33,23 +32,23 @@ __all__ = [
 
 RunWells = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--wells",
         metavar="W,W-W",
         help="Only these wells: A01,B06, the rectangle A01-C06, row B or column 3 [default: all wells]",
     ),
 ]
-Sites = Annotated[str | None, typer.Option(metavar="N,N-N", help="Only these sites, e.g. 1,2 [default: all sites]")]
+Sites = Annotated[str | None, Option(metavar="N,N-N", help="Only these sites, e.g. 1,2 [default: all sites]")]
 Where = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="EXPR",
         help="Only wells for which this is true by the plate map, e.g. \"control == 'DMSO'\" [default: all wells]",
     ),
 ]
 PlateMapPath = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--platemap",
         metavar="FILE",
         help="Plate map for --where and for steps that need one: CSV, Excel or JSON [default: platemap.csv, .xlsx or "
@@ -58,7 +57,7 @@ PlateMapPath = Annotated[
 ]
 Sample = Annotated[
     int | None,
-    typer.Option(
+    Option(
         parser=whole_number(1, 1536),
         metavar="N",
         help="Only N of the wells, spread over the plate; the same ones for the same --seed [default: all wells]",
@@ -68,7 +67,7 @@ Sample = Annotated[
 
 Set = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--set",
         metavar="NAME=VALUE",
         help="Value of a parameter, e.g. segment_nuclei.diameter_um=12, by the name of its function or step; can be "
@@ -79,7 +78,7 @@ Set = Annotated[
 
 Keep = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         metavar="STEP",
         help="Keep the images and labels of this step, so that a run in which only later steps differ begins there; "
         "can be given several times [default: those of steps with keep=True]",
@@ -89,7 +88,7 @@ Keep = Annotated[
 
 Sweep = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--sweep",
         metavar="NAME=V,V,V",
         help="Run once for each of these values of a parameter, and compare the results; given several times, run all "
@@ -97,7 +96,7 @@ Sweep = Annotated[
     ),
 ]
 Time = Annotated[
-    bool, typer.Option("--time", help="Show the seconds and the memory of each step [default: only the total time]")
+    bool, Option("--time", help="Show the seconds and the memory of each step [default: only the total time]")
 ]
 
 
@@ -121,7 +120,7 @@ def choice_of(
     """The choice that was typed.
 
     Raises:
-        typer.BadParameter: it can't be understood.
+        BadParameter: it can't be understood.
     """
     if all(given is None for given in (wells, sites, where, plate_map, sample)):
         return Choice()
@@ -138,7 +137,7 @@ def choice_of(
         if where is not None:
             _check_where(where)
     except (PipelineError, PlateMapError) as error:
-        raise typer.BadParameter(str(error)) from error
+        raise BadParameter(str(error)) from error
     return Choice(blocks, numbers, where, None if plate_map is None else str(plate_map), sample)
 
 
@@ -146,7 +145,7 @@ def keep_of(steps: Sequence[str] | None) -> tuple[str, ...]:
     """The steps to keep that were typed.
 
     Raises:
-        typer.BadParameter: one of them is empty.
+        BadParameter: one of them is empty.
     """
     for step in steps or ():
         _check_given("--keep", step, "keep only those of steps with keep=True")
@@ -157,20 +156,20 @@ def settings_of(texts: Sequence[str] | None) -> "tuple[Setting, ...]":
     """The values of parameters that were typed.
 
     Raises:
-        typer.BadParameter: one of them is not NAME=VALUE.
+        BadParameter: one of them is not NAME=VALUE.
     """
     from openhcs_runtime.tasks import Setting  # noqa: PLC0415  loads more than help needs
 
     try:
         return tuple(map(Setting.parse, texts or ()))
     except PipelineError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise BadParameter(str(error)) from error
 
 
 def _check_given(option: str, text: str | None, otherwise: str) -> None:
     """Refuse what is empty, as from a variable of the shell that is not set: it would choose everything."""
     if text is not None and not text.strip():
-        raise typer.BadParameter(f"{option} is empty: give a value, or leave {option} out to {otherwise}")
+        raise BadParameter(f"{option} is empty: give a value, or leave {option} out to {otherwise}")
 
 
 def _check_where(text: str) -> None:

@@ -3,10 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from openhcs_runtime.outputs.costs import StepTotal, step_totals
 from openhcs_runtime.results import StepCost
 from zmqruntime.execution.text import plural, size
@@ -24,6 +20,11 @@ def print_costs(wells: Costs, taken_over: int) -> None:
         wells: the steps of each well.
         taken_over: how many of the wells were computed by an earlier run, at the cost that is shown.
     """
+    # A run without --time does not load them.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     console = Console(highlight=False)
     console.print()
     totals = step_totals(wells)

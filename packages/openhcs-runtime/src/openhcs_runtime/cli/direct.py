@@ -14,8 +14,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
-import typer
-from typer.models import ArgumentInfo, OptionInfo, ParameterInfo
+from openhcs_runtime.cli.declare import Argument, BadParameter, Option, Parameter
 
 __all__ = ["read_plainly"]
 
@@ -32,7 +31,7 @@ class _Declared:
     """A parameter of a command."""
 
     name: str
-    info: ParameterInfo
+    info: Parameter
     kind: type
     default: object
     is_many: bool = False
@@ -45,9 +44,7 @@ class _Declared:
     @property
     def words(self) -> Sequence[str]:
         """The ways in which it is written; a flag that has none of its own also has a ``--no-`` form."""
-        first = self.info.default  # typer takes the first word for a default, and puts that right later
-        given = (*([first] if isinstance(first, str) else []), *(self.info.param_decls or ()))
-        return given or (() if self.is_flag else (f"--{self.name.replace('_', '-')}",))
+        return self.info.words or (() if self.is_flag else (f"--{self.name.replace('_', '-')}",))
 
     def value_of(self, text: str) -> object:
         """Convert what was typed.
@@ -65,8 +62,6 @@ class _Declared:
         check = self.info.callback
         if check is None:
             return value
-        if len(inspect.signature(check).parameters) != 1:
-            raise _NotPlainError
         return check(value)
 
 
@@ -77,32 +72,27 @@ def read_plainly(command: Callable[..., int], typed: Sequence[str]) -> dict[str,
     try:
         declared = [_declared(parameter) for parameter in inspect.signature(command).parameters.values()]
         return _values(declared, _assigned(declared, typed))
-    except (_NotPlainError, typer.BadParameter):
+    except (_NotPlainError, BadParameter):
         return None
 
 
 def _declared(parameter: inspect.Parameter) -> _Declared:
     kind, info = (*get_args(parameter.annotation), None)[:2]
-    if not isinstance(info, OptionInfo | ArgumentInfo) or info.envvar or info.default_factory or info.is_eager:
-        raise _NotPlainError
+    assert isinstance(info, Parameter)
     if isinstance(kind, UnionType):
         kinds = [one for one in get_args(kind) if one is not NoneType]
         kind = kinds[0] if len(kinds) == 1 else object
-    is_many = get_origin(kind) is list and isinstance(info, ArgumentInfo)
+    is_many = get_origin(kind) is list and isinstance(info, Argument)
     if is_many:
         kind = get_args(kind)[0]
-    if any(
-        getattr(info, name) for name in ("exists", "resolve_path", "click_type", "min", "max") if hasattr(info, name)
-    ):
-        kind = object
     kind = kind if get_origin(kind) is None else object
     return _Declared(parameter.name, info, kind, parameter.default, is_many)
 
 
 def _assigned(declared: Sequence[_Declared], typed: Sequence[str]) -> dict[str, str | bool | list[str]]:
     """Return what was typed for each parameter."""
-    options = {word: one for one in declared if isinstance(one.info, OptionInfo) for word in one.words}
-    places = [one for one in declared if isinstance(one.info, ArgumentInfo)]
+    options = {word: one for one in declared if isinstance(one.info, Option) for word in one.words}
+    places = [one for one in declared if isinstance(one.info, Argument)]
     found: dict[str, str | bool | list[str]] = {}
     words = iter(typed)
     for word in words:

@@ -2,15 +2,11 @@
 
 import sys
 
-import typer
-
+from openhcs_runtime.cli.declare import BadParameter
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from zmqruntime.execution.cli.output import Output
 
 __all__ = ["end_with", "usage_error"]
-
-# typer brings its own click or uses an installed one, by version; both derive BadParameter from their UsageError.
-_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 _NOISE = ("Invalid value: ", "Value error, ")
 """What typer puts before a message that needs no introduction."""
@@ -21,9 +17,11 @@ def end_with(error: BaseException) -> int:
     match error:
         case CommandError():
             said = error
-        case KeyboardInterrupt() | typer.Abort():
+        case KeyboardInterrupt():
             said = interrupted()
-        case _UsageError():
+        case Exception() if _is_of_typer(error, "Abort"):
+            said = interrupted()
+        case Exception() if isinstance(error, BadParameter) or _is_of_typer(error, "UsageError"):
             context = getattr(error, "ctx", None)
             said = usage_error(error, context.command_path if context is not None else "openhcs-runtime")
         case BrokenPipeError():
@@ -32,6 +30,17 @@ def end_with(error: BaseException) -> int:
         case _:
             raise error
     return Output("--json" in sys.argv[1:]).fail(said)
+
+
+def _is_of_typer(error: Exception, name: str) -> bool:
+    """Whether it is one of the errors of typer, which is not loaded for that.
+
+    typer brings its own click or uses an installed one, by version.
+    """
+    typer = sys.modules.get("typer")
+    if typer is None:
+        return False
+    return isinstance(error, typer.Abort if name == "Abort" else typer.BadParameter.__bases__[0])
 
 
 def usage_error(error: Exception, command: str) -> CommandError:

@@ -5,16 +5,18 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from openhcs_runtime.service.client import ZMQExecutionClient
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.config import TransportMode
 from zmqruntime.exceptions import PortInUseError, ServerSilentError, ServerStartError
-from zmqruntime.execution import ExecutionClient
 from zmqruntime.execution.cli.endpoint import Endpoint, clear_errors, unanswered
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from zmqruntime.transport import is_listening
+
+if TYPE_CHECKING:  # what speaks to servers is imported when there is one, or is to be one
+    from openhcs_runtime.service.client import ZMQExecutionClient
+    from zmqruntime.execution import ExecutionClient
 
 __all__ = ["PlateEndpoint", "connected", "server_lost"]
 
@@ -38,12 +40,14 @@ class PlateEndpoint(Endpoint):
 
 
 @contextlib.contextmanager
-def connected(endpoint: PlateEndpoint) -> Iterator[ZMQExecutionClient]:
+def connected(endpoint: PlateEndpoint) -> "Iterator[ZMQExecutionClient]":
     """A client of the server that is running, or of a new one that goes on without us.
 
     Raises:
         CommandError: what goes wrong, also in the block; Ctrl-C while the server starts.
     """
+    from openhcs_runtime.service.client import ZMQExecutionClient  # noqa: PLC0415
+
     client = ZMQExecutionClient(endpoint.port, persistent=True, host=endpoint.host, config=endpoint.config)
     with clear_errors(endpoint):
         try:
@@ -55,7 +59,7 @@ def connected(endpoint: PlateEndpoint) -> Iterator[ZMQExecutionClient]:
             client.disconnect()
 
 
-def server_lost(client: ExecutionClient, execution_id: str, endpoint: Endpoint) -> CommandError:
+def server_lost(client: "ExecutionClient", execution_id: str, endpoint: Endpoint) -> CommandError:
     """The server ended during a run, and no other one was started."""
     log = client.config.server_dir(client.port) / "server.log"
     what = client.standing.text or f"the server on port {client.port} ended"
@@ -67,7 +71,7 @@ def server_lost(client: ExecutionClient, execution_id: str, endpoint: Endpoint) 
     )
 
 
-def _connect_patiently(client: ZMQExecutionClient, endpoint: PlateEndpoint) -> None:
+def _connect_patiently(client: "ZMQExecutionClient", endpoint: PlateEndpoint) -> None:
     """A server that is busy or stopped is waited for, as it is once something was submitted."""
     begin = time.monotonic()
     while True:
@@ -85,7 +89,7 @@ def _connect_patiently(client: ZMQExecutionClient, endpoint: PlateEndpoint) -> N
             raise interrupted(message) from error
 
 
-def _start_error(error: ServerStartError, client: ZMQExecutionClient) -> CommandError:
+def _start_error(error: ServerStartError, client: "ZMQExecutionClient") -> CommandError:
     """A server that ends at once most often found the port taken."""
     reason = next(iter(reversed(error.log_tail.splitlines())), "")
     if client.transport_mode is TransportMode.TCP and _is_taken(client):
@@ -94,6 +98,6 @@ def _start_error(error: ServerStartError, client: ZMQExecutionClient) -> Command
     return CommandError(ErrorKind.SERVER_START, f"{message}: {reason}" if reason else message, ExitCode.FAILED)
 
 
-def _is_taken(client: ZMQExecutionClient) -> bool:
+def _is_taken(client: "ZMQExecutionClient") -> bool:
     ports = (client.port, client.control_port)
     return any(is_listening(port, client.host, client.transport_mode, client.config) for port in ports)

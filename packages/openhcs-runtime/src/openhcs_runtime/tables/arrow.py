@@ -55,7 +55,7 @@ def repeated(cell: object, of_type: "pyarrow.DataType", rows: int) -> "pyarrow.A
 
 def _missing(cells: "Sequence[object] | NDArray[Any]") -> NDArray[np.bool_]:
     if _is_numbers(cells):
-        return np.isnan(cells)
+        return np.asarray(np.isnan(cells), np.bool_)
     return np.fromiter((is_missing(cast("Cell", cell)) for cell in cells), np.bool_, len(cells))
 
 

@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import BadParameter, Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import ExecutionId, Host, Json, Port, checked_well, seconds
 
@@ -16,14 +15,12 @@ def cancel(
     execution_id: ExecutionId,
     well: Annotated[
         str | None,
-        typer.Option(metavar="W", callback=checked_well, help="Stop only this well, e.g. B06 [default: the whole run]"),
+        Option(metavar="W", callback=checked_well, help="Stop only this well, e.g. B06 [default: the whole run]"),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Kill its processes if it has not stopped after --grace")
-    ] = False,
+    force: Annotated[bool, Option("--force", help="Kill its processes if it has not stopped after --grace")] = False,
     grace: Annotated[
         float | None,
-        typer.Option(parser=seconds(0), metavar="S", help="With --force: seconds to wait before killing [default: 5]"),
+        Option(parser=seconds(0), metavar="S", help="With --force: seconds to wait before killing [default: 5]"),
     ] = None,
     port: Port = 7777,
     host: Host = None,
@@ -39,9 +36,9 @@ def cancel(
       openhcs-runtime cancel 4f2a91 --force --grace 0
     """
     if force and well is not None:
-        raise typer.BadParameter("one well can't be killed without the others; leave out --force or --well")
+        raise BadParameter("one well can't be killed without the others; leave out --force or --well")
     if grace is not None and not force:
-        raise typer.BadParameter("--grace says when processes are killed; add --force or leave it out")
+        raise BadParameter("--grace says when processes are killed; add --force or leave it out")
     if force and grace is None:
         grace = _GRACE_SECONDS
     with uninterrupted():

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from openhcs_runtime.cli.commands.results import find_results
+from openhcs_runtime.cli.declare import Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json, ResultsPath, Wells, read_wells
 from openhcs_runtime.exceptions import OutputError, RoiError
@@ -22,7 +21,7 @@ def export_roi(
     wells: Wells = None,
     to: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--output",
             metavar="FILE.zip|DIR",
             help="One file for all images, or a folder [default: RUN_imagej in the current folder]",

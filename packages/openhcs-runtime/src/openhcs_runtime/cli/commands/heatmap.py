@@ -4,9 +4,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from openhcs_runtime.cli.commands.results import find_results
+from openhcs_runtime.cli.declare import Argument, BadParameter, Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json, ResultsPath
 from openhcs_runtime.tables.statistic import Statistic
@@ -21,35 +20,35 @@ def heatmap(
     results: ResultsPath,
     measurement: Annotated[
         str | None,
-        typer.Argument(
+        Argument(
             metavar="MEASUREMENT",
             help="A column of its tables of images or objects [default: list what can be drawn]",
         ),
     ] = None,
     to: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--output", metavar="FILE.png", help="Picture [default: RUN_MEASUREMENT_STAT.png in the current folder]"
         ),
     ] = None,
-    stat: Annotated[Statistic, typer.Option("--stat", help="How the values of a well are combined")] = Statistic.MEAN,
+    stat: Annotated[Statistic, Option("--stat", help="How the values of a well are combined")] = Statistic.MEAN,
     channel: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="CHANNEL",
             help="Channel, by number or name, of a column without one [default: the only channel that has it]",
         ),
     ] = None,
     objects: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="NAME",
             help="Only the table of these objects, such as nuclei [default: the only one with this column]",
         ),
     ] = None,
     label: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="COLUMN",
             help="Write this column of the plate map into the wells, up to 96 of them [default: only values]",
         ),
@@ -95,7 +94,7 @@ def heatmap(
         check_target(path, opened.found.run)
         write_heatmap(path, found.values, title, labels)
     except ValueError as error:
-        raise typer.BadParameter(f"--label {label}: {error}") from error
+        raise BadParameter(f"--label {label}: {error}") from error
     except OutputError as error:
         raise unwritten(error) from error
     output.line(f"{found.measurement} of {plural(len(found.values), 'well')} in {path}")

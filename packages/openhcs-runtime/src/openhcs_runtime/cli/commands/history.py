@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Host, Json, Port, whole_number
 
@@ -11,9 +10,7 @@ __all__ = ["history"]
 
 
 def history(
-    limit: Annotated[
-        int, typer.Option(parser=whole_number(1, 1000), metavar="N", help="Runs to list, up to 1000")
-    ] = 20,
+    limit: Annotated[int, Option(parser=whole_number(1, 1000), metavar="N", help="Runs to list, up to 1000")] = 20,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,

@@ -3,8 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import Argument, BadParameter, Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import ImagePattern, Json, Pages, PlateFormatName, plate_named
 
@@ -18,7 +17,7 @@ __all__ = ["info"]
 def info(
     plate: Annotated[
         str | None,
-        typer.Argument(
+        Argument(
             parser=plate_named,
             metavar="PLATE",
             help="Folder with the plate's images, its URL, or a CZI, ND2 or LIF file; or a folder of several plates",
@@ -28,7 +27,7 @@ def info(
     plate_format: PlateFormatName = None,
     pages: Pages = None,
     formats: Annotated[
-        bool, typer.Option("--formats", help="List the formats that are installed, with the packages they come from")
+        bool, Option("--formats", help="List the formats that are installed, with the packages they come from")
     ] = False,
     as_json: Json = False,
 ) -> int:
@@ -57,12 +56,12 @@ def info(
     output = Output(as_json)
     if formats:
         if any((plate, pattern, plate_format, pages)):
-            raise typer.BadParameter("--formats lists what is installed; leave out PLATE and the other options")
+            raise BadParameter("--formats lists what is installed; leave out PLATE and the other options")
         for line in formats_lines():
             output.line(line)
         return output.document(formats_document())
     if plate is None:
-        raise typer.BadParameter("name the folder of a plate, or add --formats to list the formats that are installed")
+        raise BadParameter("name the folder of a plate, or add --formats to list the formats that are installed")
     try:
         opened = open_plate(plate, pattern=pattern, format=plate_format, pages=pages)
     except PlateError as error:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import ExecutionId, Host, Json, Port, checked_well
 
@@ -16,10 +15,10 @@ __all__ = ["logs"]
 
 def logs(
     execution_id: ExecutionId,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing until the execution has ended")] = False,
+    follow: Annotated[bool, Option("--follow", "-f", help="Keep printing until the execution has ended")] = False,
     well: Annotated[
         str | None,
-        typer.Option(metavar="W", callback=checked_well, help="Only lines of this well, e.g. B06 [default: all lines]"),
+        Option(metavar="W", callback=checked_well, help="Only lines of this well, e.g. B06 [default: all lines]"),
     ] = None,
     port: Port = 7777,
     host: Host = None,

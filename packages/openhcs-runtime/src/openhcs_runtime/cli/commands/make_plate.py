@@ -5,8 +5,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import Argument, Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json, whole_number
 from openhcs_runtime.made_format import MadeFormat
@@ -18,43 +17,39 @@ __all__ = ["make_plate"]
 
 
 def make_plate(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the plate")],
+    folder: Annotated[Path, Argument(metavar="DIR", help="New folder for the plate")],
     wells: Annotated[
-        int, typer.Option(parser=whole_number(1, 1536), metavar="N", help="Wells, up to 1536, along the rows from A01")
+        int, Option(parser=whole_number(1, 1536), metavar="N", help="Wells, up to 1536, along the rows from A01")
     ] = 6,
-    sites: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Image positions per well")] = 2,
+    sites: Annotated[int, Option(parser=whole_number(1), metavar="N", help="Image positions per well")] = 2,
     channels: Annotated[
-        int, typer.Option(parser=whole_number(1), metavar="N", help="Channels; the first one shows nuclei")
+        int, Option(parser=whole_number(1), metavar="N", help="Channels; the first one shows nuclei")
     ] = 2,
-    z: Annotated[int, typer.Option("--z", parser=whole_number(1), metavar="N", help="Planes per position")] = 1,
+    z: Annotated[int, Option("--z", parser=whole_number(1), metavar="N", help="Planes per position")] = 1,
     size: Annotated[
-        int, typer.Option(parser=whole_number(32), metavar="N", help="Width and height of an image in pixels, from 32")
+        int, Option(parser=whole_number(32), metavar="N", help="Width and height of an image in pixels, from 32")
     ] = 512,
     seed: Annotated[
-        int, typer.Option(parser=whole_number(0), metavar="N", help="Seed; the same seed gives the same plate")
+        int, Option(parser=whole_number(0), metavar="N", help="Seed; the same seed gives the same plate")
     ] = 0,
-    plate_format: Annotated[MadeFormat, typer.Option("--format", help="Format of the plate")] = MadeFormat.IMAGEXPRESS,
-    diameter: Annotated[float, typer.Option(metavar="X", help="Mean diameter of a nucleus in pixels, 6 to 400")] = 20.0,
-    density: Annotated[
-        float, typer.Option(metavar="X", help="Area covered by nuclei, relative to the usual, 0 to 10")
-    ] = 1.0,
-    clumping: Annotated[
-        float, typer.Option(metavar="X", help="Fraction of nuclei that touch another one, 0 to 0.95")
-    ] = 0.33,
-    haze: Annotated[float, typer.Option(metavar="X", help="Out-of-focus light, relative to a nucleus, 0 to 2")] = 0.0,
+    plate_format: Annotated[MadeFormat, Option("--format", help="Format of the plate")] = MadeFormat.IMAGEXPRESS,
+    diameter: Annotated[float, Option(metavar="X", help="Mean diameter of a nucleus in pixels, 6 to 400")] = 20.0,
+    density: Annotated[float, Option(metavar="X", help="Area covered by nuclei, relative to the usual, 0 to 10")] = 1.0,
+    clumping: Annotated[float, Option(metavar="X", help="Fraction of nuclei that touch another one, 0 to 0.95")] = 0.33,
+    haze: Annotated[float, Option(metavar="X", help="Out-of-focus light, relative to a nucleus, 0 to 2")] = 0.0,
     saturation: Annotated[
-        float, typer.Option(metavar="X", help="Fraction of nuclear pixels above full scale, 0 to 0.9")
+        float, Option(metavar="X", help="Fraction of nuclear pixels above full scale, 0 to 0.9")
     ] = 0.0,
-    dividing: Annotated[float, typer.Option(metavar="X", help="Fraction of nuclei that are dividing, 0 to 1")] = 0.0,
+    dividing: Annotated[float, Option(metavar="X", help="Fraction of nuclei that are dividing, 0 to 1")] = 0.0,
     dead: Annotated[
-        float, typer.Option(metavar="X", help="Fraction of nuclei that are dead, small and very bright, 0 to 1")
+        float, Option(metavar="X", help="Fraction of nuclei that are dead, small and very bright, 0 to 1")
     ] = 0.0,
-    dim: Annotated[float, typer.Option(metavar="X", help="Fraction of nuclei that are dim, 0 to 1")] = 0.0,
-    texture: Annotated[float, typer.Option(metavar="X", help="Strength of the texture in nuclei, 0 to 0.5")] = 0.12,
-    debris: Annotated[float, typer.Option(metavar="X", help="Specks per nucleus, 0 to 20")] = 0.0,
-    noise: Annotated[float, typer.Option(metavar="X", help="Strength of the noise, 0 to 20")] = 1.0,
+    dim: Annotated[float, Option(metavar="X", help="Fraction of nuclei that are dim, 0 to 1")] = 0.0,
+    texture: Annotated[float, Option(metavar="X", help="Strength of the texture in nuclei, 0 to 0.5")] = 0.12,
+    debris: Annotated[float, Option(metavar="X", help="Specks per nucleus, 0 to 20")] = 0.0,
+    noise: Annotated[float, Option(metavar="X", help="Strength of the noise, 0 to 20")] = 1.0,
     truth_labels: Annotated[
-        bool, typer.Option("--truth-labels", help="Also write the true label images to truth_labels.npz")
+        bool, Option("--truth-labels", help="Also write the true label images to truth_labels.npz")
     ] = False,
     as_json: Json = False,
 ) -> int:

@@ -7,30 +7,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json, seconds, whole_number
 from openhcs_runtime.exceptions import OmeroError
 
-__all__ = ["omero"]
+__all__ = ["omero", "start", "status", "stop"]
 
 _PASSWORD = "OMERO_ROOT_PASSWORD"
 _PROJECT = "openhcs-omero"
 
-Project = Annotated[str, typer.Option(metavar="NAME", help="Docker's name for the set of containers and volumes")]
+Project = Annotated[str, Option(metavar="NAME", help="Docker's name for the set of containers and volumes")]
 ComposeFile = Annotated[
-    Path | None, typer.Option(metavar="FILE.yaml", help="Compose file to use [default: the one of this program]")
+    Path | None, Option(metavar="FILE.yaml", help="Compose file to use [default: the one of this program]")
 ]
-OmeroPort = Annotated[
-    int, typer.Option("--port", parser=whole_number(1, 65535), metavar="P", help="Port of the server")
-]
-
-omero = typer.Typer()
+OmeroPort = Annotated[int, Option("--port", parser=whole_number(1, 65535), metavar="P", help="Port of the server")]
 
 
-@omero.callback()
-def _group() -> None:
+def omero() -> None:
     """Start and stop an OMERO server in containers, by hand.
 
     It is for this machine only, and needs Docker with its compose plugin. No run ever starts or stops it.
@@ -41,18 +35,13 @@ def _group() -> None:
     """
 
 
-@omero.command("start")
 def start(
     port: OmeroPort = 4063,
     secure_port: Annotated[
-        int, typer.Option(parser=whole_number(1, 65535), metavar="P", help="Port of the server with TLS")
+        int, Option(parser=whole_number(1, 65535), metavar="P", help="Port of the server with TLS")
     ] = 4064,
-    web_port: Annotated[
-        int, typer.Option(parser=whole_number(1, 65535), metavar="P", help="Port of the web client")
-    ] = 4080,
-    timeout: Annotated[
-        float, typer.Option(parser=seconds(1), metavar="S", help="Seconds to wait until it answers")
-    ] = 600,
+    web_port: Annotated[int, Option(parser=whole_number(1, 65535), metavar="P", help="Port of the web client")] = 4080,
+    timeout: Annotated[float, Option(parser=seconds(1), metavar="S", help="Seconds to wait until it answers")] = 600,
     project: Project = _PROJECT,
     compose_file: ComposeFile = None,
     as_json: Json = False,
@@ -92,7 +81,6 @@ def start(
     return output.document({"port": port, "secure_port": secure_port, "web": web})
 
 
-@omero.command("status")
 def status(
     port: OmeroPort = 4063, project: Project = _PROJECT, compose_file: ComposeFile = None, as_json: Json = False
 ) -> int:
@@ -114,11 +102,8 @@ def status(
     return output.document({"running": running, "answers": answers, "port": port})
 
 
-@omero.command("stop")
 def stop(
-    remove_data: Annotated[
-        bool, typer.Option("--remove-data", help="Also remove its database and all images in it")
-    ] = False,
+    remove_data: Annotated[bool, Option("--remove-data", help="Also remove its database and all images in it")] = False,
     project: Project = _PROJECT,
     compose_file: ComposeFile = None,
     as_json: Json = False,

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from openhcs_runtime.cli.choice_options import Set, settings_of
+from openhcs_runtime.cli.declare import Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import (
     Channel,
@@ -33,7 +32,7 @@ _MOST = 1_000_000
 
 def _numbered(option: str, what: str) -> Any:
     """Return an option that takes a number from 1."""
-    return typer.Option(option, parser=whole_number(1, _MOST), metavar="N", help=what)
+    return Option(option, parser=whole_number(1, _MOST), metavar="N", help=what)
 
 
 def preview(
@@ -41,7 +40,7 @@ def preview(
     pipeline: PipelineFile = None,
     well: Annotated[
         str | None,
-        typer.Option(callback=checked_well, metavar="WELL", help="The well, e.g. B06 [default: the first one]"),
+        Option(callback=checked_well, metavar="WELL", help="The well, e.g. B06 [default: the first one]"),
     ] = None,
     site: Annotated[int, _numbered("--site", "The site")] = 1,
     z: Annotated[int, _numbered("--z", "The plane")] = 1,
@@ -51,11 +50,11 @@ def preview(
     diameter: Diameter = None,
     png: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Write the image with the outlines of the objects [default: no picture]"),
+        Option(metavar="FILE.png", help="Write the image with the outlines of the objects [default: no picture]"),
     ] = None,
     after: Annotated[
         int | None,
-        typer.Option(
+        Option(
             parser=whole_number(0, _MOST),
             metavar="N",
             help="Draw the image after this step, 0 for that of the plate [default: the last step]",
@@ -63,9 +62,7 @@ def preview(
     ] = None,
     show: Annotated[
         int | None,
-        typer.Option(
-            parser=whole_number(0, _MOST), metavar="N", help="Draw this channel, by number [default: the lowest]"
-        ),
+        Option(parser=whole_number(0, _MOST), metavar="N", help="Draw this channel, by number [default: the lowest]"),
     ] = None,
     pattern: ImagePattern = None,
     plate_format: PlateFormatName = None,

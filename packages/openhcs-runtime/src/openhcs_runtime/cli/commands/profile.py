@@ -5,9 +5,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from openhcs_runtime.cli.commands.results import find_results
+from openhcs_runtime.cli.declare import Argument, BadParameter, Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json, ResultsPath, WithExcluded, read_wells
 from openhcs_runtime.profiles.columns import MapRole
@@ -25,33 +24,33 @@ def _above_zero(text: str) -> float:
     with contextlib.suppress(ValueError):
         if 0 < (number := float(text)) < math.inf:
             return number
-    raise typer.BadParameter(f"{str(text)!r} is not a number above 0")
+    raise BadParameter(f"{str(text)!r} is not a number above 0")
 
 
 def profile(
     results: ResultsPath,
     table: Annotated[
         str | None,
-        typer.Argument(metavar="SET", help="Set of objects, such as nuclei, or wells [default: the only set]"),
+        Argument(metavar="SET", help="Set of objects, such as nuclei, or wells [default: the only set]"),
     ] = None,
     measure: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="NAME,NAME",
             help="Only these columns of the set; can be given several times [default: all that are numbers]",
         ),
     ] = None,
-    centre: Annotated[Centre, typer.Option("--centre", help="How objects of a well become a value")] = Centre.MEDIAN,
+    centre: Annotated[Centre, Option("--centre", help="How objects of a well become a value")] = Centre.MEDIAN,
     where: Annotated[
         str | None,
-        typer.Option(metavar="EXPR", help="Only objects for which this is true, e.g. 'area_um2 > 40' [default: all]"),
+        Option(metavar="EXPR", help="Only objects for which this is true, e.g. 'area_um2 > 40' [default: all]"),
     ] = None,
     normalise: Annotated[
-        Normalisation, typer.Option("--normalise", help="How wells are compared with others")
+        Normalisation, Option("--normalise", help="How wells are compared with others")
     ] = Normalisation.ROBUST_Z_SCORE,
     to: Annotated[
         Reference | None,
-        typer.Option(
+        Option(
             "--to",
             help="What they are compared with [default: controls; plate with b_score, and with z and robust_z if fewer "
             "than 3 negative controls are left]",
@@ -59,7 +58,7 @@ def profile(
     ] = None,
     negative: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="EXPR",
             help="Negative controls by the plate map, e.g. \"compound == 'DMSO'\" [default: the wells with negative, "
             "DMSO or the like in a column control or control_type]",
@@ -67,33 +66,31 @@ def profile(
     ] = None,
     positive: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="EXPR",
             help="Positive controls [default: the wells with positive in a column control or control_type]",
         ),
     ] = None,
     column: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="ROLE=NAME,...",
             help="Columns of the plate map with compound, dose, dose_unit, control, replicate or cell_line [default: "
             "those with usual names]",
         ),
     ] = None,
-    hits: Annotated[bool, typer.Option("--hits", help="List the wells beyond the threshold")] = False,
+    hits: Annotated[bool, Option("--hits", help="List the wells beyond the threshold")] = False,
     threshold: Annotated[
         float,
-        typer.Option(parser=_above_zero, metavar="N", help="With --hits: how far from 0 a hit is at least"),
+        Option(parser=_above_zero, metavar="N", help="With --hits: how far from 0 a hit is at least"),
     ] = 3.0,
-    dose_response: Annotated[
-        bool, typer.Option("--dose-response", help="Fit a curve for each compound with doses")
-    ] = False,
+    dose_response: Annotated[bool, Option("--dose-response", help="Fit a curve for each compound with doses")] = False,
     replicates: Annotated[
-        bool, typer.Option("--replicates", help="Compare replicates with wells of other compounds")
+        bool, Option("--replicates", help="Compare replicates with wells of other compounds")
     ] = False,
     output_file: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--output",
             metavar="FILE.csv|FILE.parquet",
             help="Table of wells; FILE_quality, FILE_hits and FILE_dose_response go next to it [default: "
@@ -142,12 +139,12 @@ def profile(
 
 
 def _roles(text: str | None) -> dict[MapRole, str]:
-    """The columns of ``--column dose=conc,compound=drug``. Raises typer.BadParameter."""
+    """The columns of ``--column dose=conc,compound=drug``. Raises BadParameter."""
     found: dict[MapRole, str] = {}
     for pair in read_wells(text):
         role, _, name = (part.strip() for part in pair.partition("="))
         if role not in set(MapRole) or not name:
-            raise typer.BadParameter(f"{pair!r} is not ROLE=NAME with a role of {', '.join(MapRole)}")
+            raise BadParameter(f"{pair!r} is not ROLE=NAME with a role of {', '.join(MapRole)}")
         found[MapRole(role)] = name
     return found
 

@@ -4,9 +4,8 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from openhcs_runtime.cli.commands.results import find_results
+from openhcs_runtime.cli.declare import Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json, ResultsPath, WithExcluded
 
@@ -23,14 +22,12 @@ def report(
     results: ResultsPath,
     to: Annotated[
         Path | None,
-        typer.Option(
-            "--output", metavar="FILE.html", help="The report [default: RUN_report.html in the current folder]"
-        ),
+        Option("--output", metavar="FILE.html", help="The report [default: RUN_report.html in the current folder]"),
     ] = None,
-    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser")] = False,
+    open_it: Annotated[bool, Option("--open", help="Open it in the browser")] = False,
     measure: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--measure",
             metavar="NAME",
             help="A column of the table of wells to show; can be given several times, and the first one chooses the "
@@ -39,13 +36,13 @@ def report(
     ] = None,
     negative: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="EXPR",
             help="Wells with the negative control, such as \"control == 'DMSO'\" [default: by the usual names]",
         ),
     ] = None,
     positive: Annotated[
-        str | None, typer.Option(metavar="EXPR", help="Wells with the positive control [default: by the usual names]")
+        str | None, Option(metavar="EXPR", help="Wells with the positive control [default: by the usual names]")
     ] = None,
     with_excluded: WithExcluded = False,
     as_json: Json = False,

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from openhcs_runtime.cli.commands.results import find_results
+from openhcs_runtime.cli.declare import Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Host, Json, Port, ResultsPath
 
@@ -16,7 +15,7 @@ def rerun(
     results: ResultsPath,
     into: Annotated[
         Path | None,
-        typer.Option("--output", metavar="DIR", help="Output folder [default: a new folder next to that run]"),
+        Option("--output", metavar="DIR", help="Output folder [default: a new folder next to that run]"),
     ] = None,
     port: Port = 7777,
     host: Host = None,

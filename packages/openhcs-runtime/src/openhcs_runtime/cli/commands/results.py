@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from openhcs_runtime.cli.choice_options import Time
+from openhcs_runtime.cli.declare import Argument
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json
 
@@ -17,7 +16,7 @@ __all__ = ["find_results", "results"]
 
 
 def results(
-    plate: Annotated[Path, typer.Argument(metavar="PLATE", help="A plate, or a folder that holds runs")],
+    plate: Annotated[Path, Argument(metavar="PLATE", help="A plate, or a folder that holds runs")],
     time: Time = False,
     as_json: Json = False,
 ) -> int:

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import Argument
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Host, Json, Port
 
@@ -16,7 +15,7 @@ __all__ = ["resume"]
 
 def resume(
     execution_id: Annotated[
-        str | None, typer.Argument(metavar="ID", help="Execution id or unique prefix [default: the interrupted one]")
+        str | None, Argument(metavar="ID", help="Execution id or unique prefix [default: the interrupted one]")
     ] = None,
     port: Port = 7777,
     host: Host = None,

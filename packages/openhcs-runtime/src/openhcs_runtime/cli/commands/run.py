@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from openhcs_runtime.cli.choice_options import (
     Keep,
     PlateMapPath,
@@ -20,6 +18,7 @@ from openhcs_runtime.cli.choice_options import (
     settings_of,
 )
 from openhcs_runtime.cli.commands.view import show_viewer
+from openhcs_runtime.cli.declare import Argument, BadParameter, Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import (
     Channel,
@@ -61,7 +60,7 @@ __all__ = ["run"]
 def run(
     plate: Annotated[
         str | None,
-        typer.Argument(
+        Argument(
             parser=plate_named,
             metavar="PLATE",
             help="Folder with the plate's images, or its URL; or a folder of several plates; not with --compiled",
@@ -97,7 +96,7 @@ def run(
     settle: Settle = None,
     compiled: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Run what 'compile' has checked, instead of PLATE [default: PLATE]"),
+        Option(metavar="ID", help="Run what 'compile' has checked, instead of PLATE [default: PLATE]"),
     ] = None,
     port: Port = 7777,
     host: Host = None,
@@ -159,9 +158,9 @@ def run(
       ]
     """
     if view_components and not view:
-        raise typer.BadParameter("--view-components needs a viewer; add --view napari or --view fiji")
+        raise BadParameter("--view-components needs a viewer; add --view napari or --view fiji")
     if not follow and (until_idle or settle):
-        raise typer.BadParameter("--until-idle and --settle say how to follow a plate; add --follow")
+        raise BadParameter("--until-idle and --settle say how to follow a plate; add --follow")
     with uninterrupted():
         from openhcs_runtime.cli.endpoint import PlateEndpoint
         from openhcs_runtime.cli.plate_tasks import RunOptions, follow_of, plate_task
@@ -173,10 +172,10 @@ def run(
         lists = set_, keep, sweep, follow
         chosen = wells, sites, where, platemap, sample, seed, pattern, plate_format, pages
         if any((*named, *lists)) or any(given is not None for given in chosen):
-            raise typer.BadParameter("--compiled says all there is to run; leave out PLATE and the other options")
+            raise BadParameter("--compiled says all there is to run; leave out PLATE and the other options")
         return _run_compiled(endpoint, compiled, words, with_costs=time)
     if plate is None:
-        raise typer.BadParameter("name the folder of a plate, or --compiled ID")
+        raise BadParameter("name the folder of a plate, or --compiled ID")
     options = RunOptions(
         plate=plate,
         endpoint=endpoint,

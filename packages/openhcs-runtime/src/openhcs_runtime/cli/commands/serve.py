@@ -6,8 +6,7 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json, Port
 
@@ -22,9 +21,7 @@ def serve(
     port: Port = 7777,
     host: Annotated[
         str | None,
-        typer.Option(
-            metavar="H", help="Listen on TCP at this address, e.g. 127.0.0.1 [default: this user's socket file]"
-        ),
+        Option(metavar="H", help="Listen on TCP at this address, e.g. 127.0.0.1 [default: this user's socket file]"),
     ] = None,
     as_json: Json = False,
 ) -> int:

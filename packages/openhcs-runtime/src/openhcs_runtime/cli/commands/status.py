@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import Argument
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Host, Json, Port
 
@@ -16,7 +15,7 @@ __all__ = ["status"]
 
 def status(
     execution_id: Annotated[
-        str | None, typer.Argument(metavar="ID", help="Execution id or unique prefix [default: all executions]")
+        str | None, Argument(metavar="ID", help="Execution id or unique prefix [default: all executions]")
     ] = None,
     port: Port = 7777,
     host: Host = None,
@@ -40,7 +39,6 @@ def status(
 
 def _show_all(endpoint: "PlateEndpoint", output: "Output") -> int:
     with uninterrupted():
-        from openhcs_runtime.cli.executions_view import print_overview
         from zmqruntime.execution.cli.executions import SHOWN_EXECUTIONS, status_document
         from zmqruntime.execution.cli.sources import reading_or_none
     with reading_or_none(endpoint) as source:
@@ -48,6 +46,8 @@ def _show_all(endpoint: "PlateEndpoint", output: "Output") -> int:
     if source is None or report is None:
         output.line(f"N{endpoint.absence[1:]}; {endpoint.remedy}.")
     elif not output.as_json:
+        with uninterrupted():
+            from openhcs_runtime.cli.executions_view import print_overview
         print_overview(source, report)
     return output.document(status_document(source, report))
 

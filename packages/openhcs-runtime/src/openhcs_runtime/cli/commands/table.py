@@ -4,9 +4,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from openhcs_runtime.cli.commands.results import find_results
+from openhcs_runtime.cli.declare import Argument, BadParameter, Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json, ResultsPath, whole_number
 from openhcs_runtime.tables.export.formats import TableFormat
@@ -25,24 +24,24 @@ def table(
     results: ResultsPath,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[TABLE]", help="A table, such as nuclei, images or wells [default: list the tables]"),
+        Argument(metavar="[TABLE]", help="A table, such as nuclei, images or wells [default: list the tables]"),
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="A,B,...", help="Only these columns; a pattern such as intensity_* names several [default: all]"
         ),
     ] = None,
     where: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="EXPR",
             help="Only rows for which this is true: \"compound == 'DMSO' and area_um2 > 80\" [default: all]",
         ),
     ] = None,
     to: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--output",
             metavar="FILE|DIR",
             help="Write it to a file, in the format that its ending names, or as CSV to standard output: - "
@@ -51,13 +50,13 @@ def table(
     ] = None,
     to_format: Annotated[
         TableFormat | None,
-        typer.Option("--format", help="Format of --output [default: by the ending: .csv, .parquet, .h5ad]"),
+        Option("--format", help="Format of --output [default: by the ending: .csv, .parquet, .h5ad]"),
     ] = None,
     rows: Annotated[
-        int, typer.Option(parser=whole_number(0), metavar="N", help="Show this number of rows [default: 10]")
+        int, Option(parser=whole_number(0), metavar="N", help="Show this number of rows [default: 10]")
     ] = 10,
     describe: Annotated[
-        bool, typer.Option("--describe", help="Show what each column is instead: measure, channel, unit, type")
+        bool, Option("--describe", help="Show what each column is instead: measure, channel, unit, type")
     ] = False,
     as_json: Json = False,
 ) -> int:
@@ -84,11 +83,11 @@ def table(
         from zmqruntime.execution.cli.failures import CommandError, ErrorKind
         from zmqruntime.execution.cli.output import Output
     if name is None and (columns or where or to or describe or to_format):
-        raise typer.BadParameter("name a table as well, such as nuclei, images or wells")
+        raise BadParameter("name a table as well, such as nuclei, images or wells")
     if describe and to is not None:
-        raise typer.BadParameter("--describe shows what the columns are; leave out --output")
+        raise BadParameter("--describe shows what the columns are; leave out --output")
     if to_format is not None and to is None:
-        raise typer.BadParameter("--format is for --output: give --output, too")
+        raise BadParameter("--format is for --output: give --output, too")
     output = Output(as_json and to != _STANDARD_OUTPUT)
     try:
         if to == _STANDARD_OUTPUT:
@@ -149,7 +148,7 @@ def _write(part: "Part", to: Path, to_format: TableFormat | None, output: "Outpu
 
     if to == _STANDARD_OUTPUT:
         if to_format not in (None, TableFormat.CSV):
-            raise typer.BadParameter(f"only csv can be written to standard output, not {to_format}")
+            raise BadParameter(f"only csv can be written to standard output, not {to_format}")
         part.write_csv(sys.stdout.buffer)
         return 0
     part.check()

@@ -4,8 +4,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import Argument
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Host, Json, Port
 
@@ -19,7 +18,7 @@ __all__ = ["tui", "view_plate"]
 
 def tui(
     execution_id: Annotated[
-        str | None, typer.Argument(metavar="ID", help="Execution id or unique prefix [default: the running one]")
+        str | None, Argument(metavar="ID", help="Execution id or unique prefix [default: the running one]")
     ] = None,
     port: Port = 7777,
     host: Host = None,

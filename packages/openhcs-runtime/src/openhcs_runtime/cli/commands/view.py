@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import Argument, BadParameter, Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import (
     ImagePattern,
@@ -36,19 +35,19 @@ _LOG_LINES = 12
 def view(
     results: Annotated[
         list[Path],
-        typer.Argument(
+        Argument(
             metavar="RESULTS...",
             help="Folder of a run, or a plate: its newest complete run, or only its images if it has not been run",
         ),
     ],
     viewer: Annotated[
         str,
-        typer.Option("--view", metavar="VIEWER", help="napari, fiji, napari:PORT, or a viewer elsewhere at HOST:PORT"),
+        Option("--view", metavar="VIEWER", help="napari, fiji, napari:PORT, or a viewer elsewhere at HOST:PORT"),
     ] = "napari",
     view_components: ViewComponents = None,
     only: Annotated[
         list[PictureKind] | None,
-        typer.Option(
+        Option(
             "--only",
             metavar="KIND",
             help="Only plate, images (of steps), labels or regions; may be given several times [default: all of them]",
@@ -56,7 +55,7 @@ def view(
     ] = None,
     wells: Wells = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Show several plates or runs in one stack, with a slider between them")
+        bool, Option("--compare", help="Show several plates or runs in one stack, with a slider between them")
     ] = False,
     pattern: ImagePattern = None,
     plate_format: PlateFormatName = None,
@@ -82,9 +81,9 @@ def view(
     try:
         target = ViewTarget.parse(viewer)
     except ViewerError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise BadParameter(str(error)) from error
     if compare and len(results) < 2:
-        raise typer.BadParameter("--compare needs two or more: name them, as in 'view plate1 plate2 --compare'")
+        raise BadParameter("--compare needs two or more: name them, as in 'view plate1 plate2 --compare'")
     with uninterrupted():
         from openhcs_runtime.cli.failures import PlateErrorKind
         from openhcs_runtime.cli.pictures import PlateReading, find_sources

@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-import typer
-
 from openhcs_runtime.cli.commands.tui import view_plate
+from openhcs_runtime.cli.declare import Option
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import ExecutionId, Host, Json, Port
 
@@ -13,7 +12,7 @@ __all__ = ["watch"]
 
 def watch(
     execution_id: ExecutionId,
-    as_plate: Annotated[bool, typer.Option("--tui", help="Show the wells as a grid, as 'tui' does")] = False,
+    as_plate: Annotated[bool, Option("--tui", help="Show the wells as a grid, as 'tui' does")] = False,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,

@@ -2,30 +2,29 @@
 
 from typing import Annotated
 
-import typer
-
+from openhcs_runtime.cli.declare import Option
 from openhcs_runtime.cli.interrupts import uninterrupted
-from openhcs_runtime.cli.options import Json
+from openhcs_runtime.cli.options import Json, whole_number
 
 __all__ = ["web"]
 
 
 def web(
-    port: Annotated[int, typer.Option(metavar="P", min=0, max=65535, help="0 takes a free one")] = 8790,
+    port: Annotated[int, Option(parser=whole_number(0, 65535), metavar="P", help="0 takes a free one")] = 8790,
     bind: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Address to serve it on; another one needs the token that is printed")
+        str, Option(metavar="ADDRESS", help="Address to serve it on; another one needs the token that is printed")
     ] = "127.0.0.1",
     token: Annotated[
-        bool, typer.Option("--token", help="Need the token on 127.0.0.1, too, where other users of this machine are")
+        bool, Option("--token", help="Need the token on 127.0.0.1, too, where other users of this machine are")
     ] = False,
     allow_actions: Annotated[
-        bool, typer.Option("--allow-actions", help="Let the page cancel, pause and retry; needs the token")
+        bool, Option("--allow-actions", help="Let the page cancel, pause and retry; needs the token")
     ] = False,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Further name of this machine in addresses of the page [default: its own]"),
+        Option(metavar="NAME", help="Further name of this machine in addresses of the page [default: its own]"),
     ] = None,
-    opens: Annotated[bool, typer.Option("--open", help="Open it in a browser")] = False,
+    opens: Annotated[bool, Option("--open", help="Open it in a browser")] = False,
     as_json: Json = False,
 ) -> int:
     """Serve a page with your servers and plates on this machine, until Ctrl-C.

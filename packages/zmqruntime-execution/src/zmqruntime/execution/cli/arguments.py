@@ -8,10 +8,8 @@ from collections.abc import Callable
 
 from zmqruntime.config import ZMQConfig
 from zmqruntime.exceptions import ConfigurationError
-from zmqruntime.execution.cli.discovery import only_port
 from zmqruntime.execution.cli.endpoint import Endpoint
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
-from zmqruntime.execution.executor.names import known_names
 
 __all__ = [
     "add_app",
@@ -59,6 +57,8 @@ def endpoint_of(options: argparse.Namespace) -> Endpoint:
     """The server that was named."""
     port = options.server_port if options.executor is None else _port_of_executor(options)
     if port is None:
+        from zmqruntime.execution.cli.discovery import only_port  # noqa: PLC0415
+
         port = _DEFAULT.default_port if options.host else only_port(options.app)
     return Endpoint(port, options.host, options.app)
 
@@ -66,6 +66,8 @@ def endpoint_of(options: argparse.Namespace) -> Endpoint:
 def _port_of_executor(options: argparse.Namespace) -> int:
     if options.server_port is not None:
         raise CommandError(ErrorKind.USAGE, "an executor has a port of its own: give --executor or the port, not both")
+    from zmqruntime.execution.executor.names import known_names  # noqa: PLC0415
+
     try:
         ports = known_names(dataclasses.replace(_DEFAULT, app_name=options.app))
     except ConfigurationError as error:

@@ -1,18 +1,19 @@
 """The servers of this user on this machine: found by their socket and lock files, and asked who they are."""
 
-import concurrent.futures
 import enum
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zmqruntime.claims import find_claims
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import RequestRefusedError, ZMQRuntimeError
 from zmqruntime.execution.cli.endpoint import Endpoint
-from zmqruntime.execution.client.control import ExecutionControlClient
-from zmqruntime.messages import PongResponse, StatusResponse
 from zmqruntime.transport import LOOPBACK, is_listening
+
+if TYPE_CHECKING:
+    from zmqruntime.messages import PongResponse, StatusResponse
 
 __all__ = ["FoundServer", "ServerState", "data_ports", "find_servers", "only_port"]
 
@@ -42,8 +43,8 @@ class FoundServer:
     app: str
     port: int
     state: ServerState
-    server: PongResponse | None = None
-    work: StatusResponse | None = None
+    server: "PongResponse | None" = None
+    work: "StatusResponse | None" = None
     host: str | None = None
     """Where it listens, if that is TCP."""
     control_port_offset: int = _DEFAULT.control_port_offset
@@ -62,6 +63,8 @@ def find_servers() -> list[FoundServer]:
         endpoints += [Endpoint(port, app=app) for port in data_ports(folder)]
         on_tcp = (claim for claim in find_claims(folder) if claim.host is not None)
         endpoints += [Endpoint(claim.port, app=app).at_claim(claim) for claim in on_tcp]
+    import concurrent.futures  # noqa: PLC0415 - for commands that look for all servers
+
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as threads:
         return list(threads.map(_ask, endpoints))
 
@@ -122,6 +125,8 @@ def _ask(endpoint: Endpoint) -> FoundServer:
     ports = (port, port + offset)
     if not any(is_listening(each, host or LOOPBACK, mode, config) for each in ports):
         return FoundServer(app, port, ServerState.STALE, host=host, control_port_offset=offset)
+    from zmqruntime.execution.client.control import ExecutionControlClient  # noqa: PLC0415
+
     client = ExecutionControlClient(port, host=host, config=config)
     try:
         server = client.connect(_PING_SECONDS)

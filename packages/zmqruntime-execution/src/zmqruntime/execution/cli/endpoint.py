@@ -4,11 +4,10 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from zmqruntime.claims import Claim, find_claims
 from zmqruntime.config import TransportMode, ZMQConfig
-from zmqruntime.control_client import ControlClient
 from zmqruntime.exceptions import (
     ConfigurationError,
     ConnectionFailedError,
@@ -23,11 +22,12 @@ from zmqruntime.exceptions import (
     ZMQRuntimeError,
 )
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
-from zmqruntime.execution.client.client import ExecutionClient
-from zmqruntime.execution.helpers.patience import PatienceTeller
-from zmqruntime.messages import ErrorCode, PongResponse
-from zmqruntime.security import KeyStore
 from zmqruntime.transport import LOOPBACK, is_known_host, is_listening
+
+if TYPE_CHECKING:  # what speaks to servers is imported when there is one
+    from zmqruntime.control_client import ControlClient
+    from zmqruntime.execution.client.client import ExecutionClient
+    from zmqruntime.messages import PongResponse
 
 __all__ = [
     "Endpoint",
@@ -118,8 +118,10 @@ class Endpoint:
         """What to do where no server is running."""
         return "'zmqruntime list' shows the servers on this machine"
 
-    def client(self) -> ExecutionClient:
+    def client(self) -> "ExecutionClient":
         """A client that never starts a server, not connected yet."""
+        from zmqruntime.execution.client.client import ExecutionClient  # noqa: PLC0415
+
         return ExecutionClient(self.port, host=self.host, config=self.config)
 
     def at_claim(self, claim: Claim) -> Self:
@@ -139,7 +141,7 @@ class Endpoint:
 
 
 @contextlib.contextmanager
-def attached(endpoint: Endpoint, *, tells_patience: bool = True) -> Iterator[ExecutionClient]:
+def attached(endpoint: Endpoint, *, tells_patience: bool = True) -> "Iterator[ExecutionClient]":
     """A client of the server that is running there.
 
     Args:
@@ -156,10 +158,13 @@ def attached(endpoint: Endpoint, *, tells_patience: bool = True) -> Iterator[Exe
 
 
 @contextlib.contextmanager
-def attached_or_none(endpoint: Endpoint, *, tells_patience: bool = True) -> Iterator[ExecutionClient | None]:
+def attached_or_none(endpoint: Endpoint, *, tells_patience: bool = True) -> "Iterator[ExecutionClient | None]":
     """The same, but None where no server is running. Raises CommandError for what goes wrong, also in the block."""
     with clear_errors(endpoint):
         found = endpoint.on_this_machine()
+        if found.host is None and not found.is_listening:
+            yield None
+            return
         client = found.client()
         if tells_patience:
             _tell_patience(client)
@@ -169,7 +174,7 @@ def attached_or_none(endpoint: Endpoint, *, tells_patience: bool = True) -> Iter
             client.disconnect()
 
 
-def running_server(endpoint: Endpoint) -> PongResponse | None:
+def running_server(endpoint: Endpoint) -> "PongResponse | None":
     """Ping the server there, without opening its data channel.
 
     Returns:
@@ -180,6 +185,8 @@ def running_server(endpoint: Endpoint) -> PongResponse | None:
     """
     with clear_errors(endpoint):
         found = endpoint.on_this_machine()
+        from zmqruntime.control_client import ControlClient  # noqa: PLC0415
+
         client = ControlClient(found.port, host=found.host, config=found.config)
         _tell_patience(client)
         try:
@@ -197,6 +204,8 @@ def unanswered(endpoint: Endpoint, error: PortInUseError) -> Exception:
     """Something listens on another machine that does not answer: most often it does not know our key."""
     if endpoint.is_local or isinstance(error, KeyMismatchError):
         return error
+    from zmqruntime.security import KeyStore  # noqa: PLC0415
+
     app, key = endpoint.app, KeyStore(endpoint.config).client().public.decode()
     return CommandError(
         ErrorKind.REFUSED,
@@ -233,13 +242,15 @@ def command_error(error: ZMQRuntimeError) -> CommandError:
     return CommandError(kind, str(error), code)
 
 
-def _tell_patience(client: ControlClient) -> None:
+def _tell_patience(client: "ControlClient") -> None:
+    from zmqruntime.execution.helpers.patience import PatienceTeller  # noqa: PLC0415
+
     teller = PatienceTeller.on_stderr()
     # Nobody waits for the server that a command has just stopped.
     client.add_listener(lambda standing: teller(standing) if client.wants_successor() else None)
 
 
-def _connect(client: ControlClient, endpoint: Endpoint) -> bool:
+def _connect(client: "ControlClient", endpoint: Endpoint) -> bool:
     try:
         client.connect(endpoint.connect_seconds)
     except PortInUseError as error:
@@ -254,6 +265,8 @@ def _connect(client: ControlClient, endpoint: Endpoint) -> bool:
 
 
 def _refusal(error: RequestRefusedError, endpoint: Endpoint) -> CommandError:
+    from zmqruntime.messages import ErrorCode  # noqa: PLC0415
+
     match error.code:
         case ErrorCode.NOT_FOUND:
             hint = f"'{endpoint.program} status{endpoint.options}' and 'history' list what there is"

@@ -1,13 +1,17 @@
 """Execution ids as they are typed: whole, or a unique prefix."""
 
+from typing import TYPE_CHECKING
+
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
-from zmqruntime.execution.client.client import ExecutionClient
-from zmqruntime.execution.server.stored import StoredExecutions
+
+if TYPE_CHECKING:
+    from zmqruntime.execution.client.client import ExecutionClient
+    from zmqruntime.execution.server.stored import StoredExecutions
 
 __all__ = ["find_id"]
 
 
-def find_id(executions: ExecutionClient | StoredExecutions, given: str) -> str:
+def find_id(executions: "ExecutionClient | StoredExecutions", given: str) -> str:
     """The id that was meant, of all that a server knows or has left on disk.
 
     Raises:

@@ -3,13 +3,14 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from zmqruntime.execution.cli.endpoint import Endpoint, attached_or_none, clear_errors, no_server
-from zmqruntime.execution.cli.ids import find_id
-from zmqruntime.execution.client.client import ExecutionClient
-from zmqruntime.execution.events.log_files import format_line, log_dir, log_paths
-from zmqruntime.execution.server.stored import StoredExecutions, database_path
-from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus, PongResponse, StatusResponse
+
+if TYPE_CHECKING:  # while there is no server, and it has left nothing, a command ends without loading them
+    from zmqruntime.execution.client.client import ExecutionClient
+    from zmqruntime.execution.server.stored import StoredExecutions
+    from zmqruntime.messages import ExecutionSnapshot, PongResponse, StatusResponse
 
 __all__ = ["Source", "interrupted_in", "reading", "reading_or_none"]
 
@@ -25,8 +26,8 @@ class Source:
     """
 
     endpoint: Endpoint
-    executions: ExecutionClient | StoredExecutions
-    server: PongResponse | None = None
+    executions: "ExecutionClient | StoredExecutions"
+    server: "PongResponse | None" = None
 
     @property
     def note(self) -> str:
@@ -35,13 +36,15 @@ class Source:
 
     def find_id(self, given: str) -> str:
         """The id of an execution that was typed; see :func:`find_id`."""
+        from zmqruntime.execution.cli.ids import find_id  # noqa: PLC0415
+
         return find_id(self.executions, given)
 
-    def history(self, limit: int) -> list[ExecutionSnapshot]:
+    def history(self, limit: int) -> "list[ExecutionSnapshot]":
         """Those that wait to be resumed, then ``limit`` ended ones, newest first."""
         return [*self.interrupted(), *self.executions.history(limit)]
 
-    def interrupted(self) -> list[ExecutionSnapshot]:
+    def interrupted(self) -> "list[ExecutionSnapshot]":
         """Those that were running when their server ended; once there is another one, it goes on with them."""
         if self.server is not None:
             return []
@@ -52,19 +55,25 @@ class Source:
 
         The server's own files have more lines than its events, but do not say which axis a line is about.
         """
+        from zmqruntime.execution.events.log_files import format_line  # noqa: PLC0415
+
         if axis_id is None and self.endpoint.host is None and (kept := self._kept_lines(execution_id)):
             return kept
         lines = self.executions.logs(execution_id)
         return [format_line(line).removesuffix("\n") for line in lines if axis_id in (None, line.axis_id)]
 
     def _kept_lines(self, execution_id: str) -> list[str]:
+        from zmqruntime.execution.events.log_files import log_dir, log_paths  # noqa: PLC0415
+
         path = log_dir(self.endpoint.config, self.endpoint.port) / f"{execution_id}.log"
         texts = [part.read_text(encoding="utf-8", errors="replace") for part in log_paths(path)]
         return [line for text in texts for line in text.removesuffix("\n").split("\n")]
 
 
-def interrupted_in(report: StatusResponse) -> list[ExecutionSnapshot]:
+def interrupted_in(report: "StatusResponse") -> "list[ExecutionSnapshot]":
     """Those of an overview that were running when their server ended."""
+    from zmqruntime.messages import ExecutionStatus  # noqa: PLC0415
+
     return [entry for entry in report.executions if entry.status is ExecutionStatus.INTERRUPTED]
 
 
@@ -87,8 +96,19 @@ def reading_or_none(endpoint: Endpoint) -> Iterator[Source | None]:
     with attached_or_none(endpoint) as client:
         if client is not None:
             yield Source(endpoint, client, client.server)
-        elif endpoint.host is None and database_path(endpoint.config, endpoint.port).is_file():
-            with clear_errors(endpoint), StoredExecutions(endpoint.config, endpoint.port) as stored:
-                yield Source(endpoint, stored)
+        elif endpoint.host is None and endpoint.config.server_dir(endpoint.port).is_dir():
+            with _left_on_disk(endpoint) as source:
+                yield source
         else:
             yield None
+
+
+@contextlib.contextmanager
+def _left_on_disk(endpoint: Endpoint) -> Iterator[Source | None]:
+    from zmqruntime.execution.server.stored import StoredExecutions, database_path  # noqa: PLC0415
+
+    if not database_path(endpoint.config, endpoint.port).is_file():
+        yield None
+        return
+    with clear_errors(endpoint), StoredExecutions(endpoint.config, endpoint.port) as stored:
+        yield Source(endpoint, stored)

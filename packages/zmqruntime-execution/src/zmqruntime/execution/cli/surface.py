@@ -1,8 +1,9 @@
 """What can be typed: the commands with their options, help and examples."""
 
 import argparse
+import importlib
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from zmqruntime._version import VERSION
 from zmqruntime.execution.cli.arguments import (
@@ -16,14 +17,6 @@ from zmqruntime.execution.cli.arguments import (
     seconds,
     whole_number,
 )
-from zmqruntime.execution.cli.commands.doctor import examine
-from zmqruntime.execution.cli.commands.executions import cancel, show_history, show_status
-from zmqruntime.execution.cli.commands.keys import admit, forget, show_keys, trust
-from zmqruntime.execution.cli.commands.queue import change_queue
-from zmqruntime.execution.cli.commands.schedules import list_schedules, remove_schedule
-from zmqruntime.execution.cli.commands.servers import list_servers, stop
-from zmqruntime.execution.cli.commands.streams import follow_events, show_logs
-from zmqruntime.execution.cli.commands.watch import watch
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.web_options import SUMMARY, add_web_options, show_page
@@ -51,6 +44,36 @@ While no server is running, status, history and logs read what it has left on di
 _EXIT_CODES = "Exit codes: 0 success, 1 failure or a negative answer, 2 usage error, 130 interrupted with Ctrl-C."
 
 _Command = Callable[[argparse.Namespace, Output], int]
+
+
+def _later(module: str, name: str) -> Callable[..., int]:
+    """A function of a module of commands, which is imported when it is called."""
+
+    def call(*args: Any, **kwargs: Any) -> int:
+        found: Callable[..., int] = getattr(
+            importlib.import_module(f"zmqruntime.execution.cli.commands.{module}"), name
+        )
+        return found(*args, **kwargs)
+
+    return call
+
+
+examine = _later("doctor", "examine")
+cancel = _later("executions", "cancel")
+show_history = _later("executions", "show_history")
+show_status = _later("executions", "show_status")
+admit = _later("keys", "admit")
+forget = _later("keys", "forget")
+show_keys = _later("keys", "show_keys")
+trust = _later("keys", "trust")
+change_queue = _later("queue", "change_queue")
+list_schedules = _later("schedules", "list_schedules")
+remove_schedule = _later("schedules", "remove_schedule")
+list_servers = _later("servers", "list_servers")
+stop = _later("servers", "stop")
+follow_events = _later("streams", "follow_events")
+show_logs = _later("streams", "show_logs")
+watch = _later("watch", "watch")
 
 
 class _Parser(argparse.ArgumentParser):

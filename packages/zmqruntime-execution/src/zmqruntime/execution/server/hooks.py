@@ -6,7 +6,6 @@ when the server is killed are lost, since the state of each execution is in the 
 """
 
 import collections
-import importlib.metadata
 import logging
 import os
 import shlex
@@ -14,9 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -120,6 +117,8 @@ class EndHooks:
     # --- in the thread -------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        import importlib.metadata  # noqa: PLC0415 - only once an execution has ended, and not in workers
+
         has_entry_points = bool(importlib.metadata.entry_points(group=GROUP))
         self._has_hooks = has_entry_points or bool(self._notices.command or self._notices.webhook)
         while self._has_hooks and (batch := self._next()):
@@ -184,6 +183,8 @@ class EndHooks:
             _log.error("the hook %s ended with exit code %d: %s", shlex.join(command), process.returncode, said)
 
     def _post(self, document: bytes) -> None:
+        import urllib.request  # noqa: PLC0415 - loads ssl and email, for servers with a webhook only
+
         request = urllib.request.Request(
             self._notices.webhook, document, {"Content-Type": "application/json"}, method="POST"
         )
@@ -191,7 +192,7 @@ class EndHooks:
             try:
                 with urllib.request.urlopen(request, timeout=_WEBHOOK_SECONDS):
                     return
-            except (OSError, ValueError, urllib.error.URLError) as error:
+            except (OSError, ValueError) as error:
                 if pause is None or self._is_closing:
                     _log.error("the webhook %s was not reached: %s", self._notices.webhook, error)
                     return

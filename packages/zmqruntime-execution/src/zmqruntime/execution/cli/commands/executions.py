@@ -1,8 +1,8 @@
 """``status``, ``history`` and ``cancel``: executions of a server, one or all, and how to stop one."""
 
 import time
+from typing import TYPE_CHECKING
 
-from zmqruntime.execution.cli.commands.watch import progress_document, progress_of, progress_text, running_lines
 from zmqruntime.execution.cli.endpoint import Endpoint, attached
 from zmqruntime.execution.cli.executions import (
     SHOWN_EXECUTIONS,
@@ -15,12 +15,11 @@ from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.cli.ids import find_id
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.sources import Source, interrupted_in, reading, reading_or_none
-from zmqruntime.execution.client.client import ExecutionClient
-from zmqruntime.execution.executor.opened import is_failure, open_value
-from zmqruntime.execution.executor.shown import text_of
-from zmqruntime.execution.progress.values import PlateProgress
 from zmqruntime.execution.text import duration, moment, one_line, plural, size, table
-from zmqruntime.messages import ExecutionSnapshot, StatusResponse
+
+if TYPE_CHECKING:  # while there is no server, a command ends without loading them
+    from zmqruntime.execution.progress.values import PlateProgress
+    from zmqruntime.messages import ExecutionSnapshot, StatusResponse
 
 __all__ = ["cancel", "show_history", "show_status"]
 
@@ -68,6 +67,8 @@ def _show_one(endpoint: Endpoint, given_id: str, output: Output) -> int:
     with reading(endpoint) as source:
         execution = source.executions.snapshot_of(source.find_id(given_id))
         progress = _progress(source, execution)
+    from zmqruntime.execution.cli.commands.watch import progress_document  # noqa: PLC0415
+
     now = time.time()
     output.note(source.note)
     for line in [*_in_full(execution), *([] if progress is None else _progress_lines(progress, now))]:
@@ -76,23 +77,31 @@ def _show_one(endpoint: Endpoint, given_id: str, output: Output) -> int:
     return output.document({**document, "progress": None if progress is None else progress_document(progress, now)})
 
 
-def _running(source: Source, report: StatusResponse) -> list[str]:
+def _running(source: Source, report: "StatusResponse") -> list[str]:
+    from zmqruntime.execution.cli.commands.watch import running_lines  # noqa: PLC0415
+    from zmqruntime.execution.client.client import ExecutionClient  # noqa: PLC0415
+
     client = source.executions
     return running_lines(client, report.executions) if isinstance(client, ExecutionClient) else []
 
 
-def _progress(source: Source, execution: ExecutionSnapshot) -> PlateProgress | None:
+def _progress(source: Source, execution: "ExecutionSnapshot") -> "PlateProgress | None":
+    from zmqruntime.execution.cli.commands.watch import progress_of  # noqa: PLC0415
+    from zmqruntime.execution.client.client import ExecutionClient  # noqa: PLC0415
+
     if isinstance(source.executions, ExecutionClient) and execution.status.is_working:
         return progress_of(source.executions, execution.execution_id)
     return None
 
 
-def _progress_lines(progress: PlateProgress, now: float) -> list[str]:
+def _progress_lines(progress: "PlateProgress", now: float) -> list[str]:
+    from zmqruntime.execution.cli.commands.watch import progress_text  # noqa: PLC0415
+
     lines = [f"{'Progress':<10} {progress_text(progress, now)}"]
     return [*lines, f"{'Doing':<10} {one_line(progress.text)}"] if progress.text else lines
 
 
-def _print_overview(source: Source, report: StatusResponse, output: Output) -> None:
+def _print_overview(source: Source, report: "StatusResponse", output: Output) -> None:
     server = source.server
     if server is None:
         output.line(source.note)
@@ -108,7 +117,7 @@ def _print_overview(source: Source, report: StatusResponse, output: Output) -> N
     _print_table(*shown(report), output)
 
 
-def _load(report: StatusResponse) -> str:
+def _load(report: "StatusResponse") -> str:
     words = [f"{report.running} running", f"{report.queued} queued", plural(report.workers, "worker")]
     if report.paused:
         words.append("paused: nothing is started")
@@ -117,7 +126,7 @@ def _load(report: StatusResponse) -> str:
     return ", ".join(words)
 
 
-def _queue_lines(report: StatusResponse) -> list[str]:
+def _queue_lines(report: "StatusResponse") -> list[str]:
     """What is worth saying about named queues and schedules."""
     lines = []
     for queue in report.queues:
@@ -133,7 +142,7 @@ def _queue_lines(report: StatusResponse) -> list[str]:
     return lines
 
 
-def _print_table(executions: list[ExecutionSnapshot], left_out: int, output: Output) -> None:
+def _print_table(executions: "list[ExecutionSnapshot]", left_out: int, output: Output) -> None:
     if not executions:
         output.line("No executions yet.")
         return
@@ -152,22 +161,22 @@ def _print_table(executions: list[ExecutionSnapshot], left_out: int, output: Out
         output.line(f"{left_out:,} more are queued.")
 
 
-def _row(execution: ExecutionSnapshot) -> tuple[str, ...]:
+def _row(execution: "ExecutionSnapshot") -> tuple[str, ...]:
     submitted, took = moment(execution.submitted_at), _took(execution)
     return (execution.execution_id, _status(execution), submitted, took, execution.plate_id)
 
 
-def _status(execution: ExecutionSnapshot) -> str:
+def _status(execution: "ExecutionSnapshot") -> str:
     if execution.held:
         return f"{execution.status}, held"
     return f"{execution.status} ({execution.waits_for})" if execution.waits_for else execution.status.value
 
 
-def _took(execution: ExecutionSnapshot) -> str:
+def _took(execution: "ExecutionSnapshot") -> str:
     return "" if execution.run_seconds is None else duration(execution.run_seconds)
 
 
-def _in_full(execution: ExecutionSnapshot) -> list[str]:
+def _in_full(execution: "ExecutionSnapshot") -> list[str]:
     entries: list[tuple[str, str | None]] = [
         ("Execution", execution.execution_id),
         ("Name", execution.name or None),
@@ -194,7 +203,10 @@ def _moment_or_none(seconds: float | None) -> str | None:
     return None if seconds is None else moment(seconds)
 
 
-def _result(execution: ExecutionSnapshot) -> str | None:
+def _result(execution: "ExecutionSnapshot") -> str | None:
+    from zmqruntime.execution.executor.opened import is_failure, open_value  # noqa: PLC0415
+    from zmqruntime.execution.executor.shown import text_of  # noqa: PLC0415
+
     if is_failure(execution):
         return None
     if execution.result is not None:
