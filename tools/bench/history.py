@@ -70,7 +70,9 @@ def measure_store(report: Report, folder: Path, count: int) -> None:
     name = f"processor time of the database for an execution, {AT_ONCE} starts and ends a commit"
     report.tell(
         Figure(name, statistics.median(ours) * 1e6, "us", bar=250, note="accepted, started and ended, each with fsync"),
-        Figure(name, statistics.median(bare) * 1e6, "us", Side.FLOOR, "SQLite, two inserts and two updates", bar=1 / 12),
+        Figure(
+            name, statistics.median(bare) * 1e6, "us", Side.FLOOR, "SQLite, two inserts and two updates", bar=1 / 12
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """The result of compiling a pipeline for a plate: frozen plans, one per well, and the settings they share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -51,7 +51,7 @@ class WellPlan:
     """
 
     well: str
-    images: tuple[ImageRef, ...]
+    images: Sequence[ImageRef]
     missing: tuple[ImageKey, ...]
     signature: str
     inputs: str = ""

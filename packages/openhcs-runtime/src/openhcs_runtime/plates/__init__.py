@@ -13,7 +13,7 @@ from openhcs_runtime.plates.base import ImageRef, Plate, PlateProblem, ProblemKi
 from openhcs_runtime.plates.bioio.plate import Bioio, list_scenes
 from openhcs_runtime.plates.bioio.reader import is_read_by_bioio
 from openhcs_runtime.plates.discovery import FoundPlate, find_in, open_as, open_found
-from openhcs_runtime.plates.folder import Folder
+from openhcs_runtime.plates.folder import Folder, Tell, ignore
 from openhcs_runtime.plates.folder_plate import FolderPlate, list_plate
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.formats import format_named
@@ -65,6 +65,7 @@ def open_plate(
     pattern: str | NamePattern | None = None,
     format: str | None = None,
     pages: str | None = None,
+    tell: Tell = ignore,
 ) -> Plate:
     """Open the plate in a folder without reading any pixels.
 
@@ -75,6 +76,7 @@ def open_plate(
         format: Name of the format, such as ``"opera_phenix"``, if it is not to be detected.
         pages: What the pages of TIFF files are that don't describe them: "z", "channel", "time", or several axes from
             the slowest to the fastest, with lengths: in "C2Z", all planes of the first channel come first.
+        tell: Called now and then with the numbers of files that have been listed and looked at since the last call.
 
     Returns:
         The plate, with its images, problems and metadata.
@@ -96,7 +98,7 @@ def open_plate(
             return list_plate(folder, Bioio(), list_scenes(folder, names))
         if names is not None:
             return _open_by_pattern(folder, names, order)
-        return open_as(folder, format, order) if format else open_found(folder, order)
+        return open_as(folder, format, order, tell) if format else open_found(folder, order, tell)
     except OSError as error:
         raise _unreadable(folder, error) from error
     finally:

@@ -1,6 +1,6 @@
 """The interface of all plate formats: images by component, problems, pixel size and positions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -108,8 +108,8 @@ class Plate(Protocol):
         """Names of the wells that have images."""
 
     @property
-    def images(self) -> Mapping[str, tuple[ImageRef, ...]]:
-        """The images of each well."""
+    def images(self) -> Mapping[str, Sequence[ImageRef]]:
+        """The images of each well; a sequence makes its references when they are asked for."""
 
     @property
     def missing(self) -> Mapping[str, tuple[ImageKey, ...]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.base import PlateProblem, ProblemKind
 from openhcs_runtime.plates.bioio.plate import Bioio
-from openhcs_runtime.plates.folder import Folder
+from openhcs_runtime.plates.folder import Folder, Tell, ignore
 from openhcs_runtime.plates.folder_plate import FolderPlate, list_plate
 from openhcs_runtime.plates.format import Fit, PlateFormat
 from openhcs_runtime.plates.formats import all_formats, format_named
@@ -41,27 +41,27 @@ class FoundPlate:
     format: str
 
 
-def open_as(folder: AnyPath, name: str, pages: PageOrder | None = None) -> FolderPlate:
+def open_as(folder: AnyPath, name: str, pages: PageOrder | None = None, tell: Tell = ignore) -> FolderPlate:
     """Open a folder as a plate of the named format, whether or not it is recognized.
 
     Raises:
         PlateError: If the format is not installed, or finds no images.
         OSError: If the folder can't be listed.
     """
-    opened, plate_format = Folder(folder), format_named(name)
+    opened, plate_format = Folder(folder, tell), format_named(name)
     if name == _ZARR and plate_format.fits(opened) is Fit.NONE:
         raise PlateError(f"{folder} is not a zarr group (name the folder of an OME-Zarr plate, or another format)")
     return _open(opened, plate_format, pages)
 
 
-def open_found(path: AnyPath, pages: PageOrder | None = None) -> FolderPlate:
+def open_found(path: AnyPath, pages: PageOrder | None = None, tell: Tell = ignore) -> FolderPlate:
     """Open the plate in a folder, or the only plate up to two levels below it.
 
     Raises:
         PlateError: If there is no plate, or more than one.
         OSError: If the folder can't be listed.
     """
-    folder, formats = Folder(path), all_formats()
+    folder, formats = Folder(path, tell), all_formats()
     if found := _format_of(folder, formats):
         return _open(folder, found, pages)
     formats_below = _formats_below(folder, formats)

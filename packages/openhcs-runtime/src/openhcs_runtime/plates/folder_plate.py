@@ -2,11 +2,10 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
-from operator import attrgetter
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,11 @@ from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, Sta
 from openhcs_runtime.plates.format import Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.formats import format_named
 from openhcs_runtime.plates.image_files import ImageFiles, ImageNotes
+from openhcs_runtime.plates.image_table import ImageTable, Numbers, WellImages
 from openhcs_runtime.plates.lengths import agreed_length, z_step
 from openhcs_runtime.plates.pages import PageOrder
+from openhcs_runtime.plates.planned import EqualPlans
+from openhcs_runtime.plates.table_builder import table_of
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 from openhcs_runtime.stores.path import AnyPath, StorePath
 
@@ -42,7 +44,7 @@ class FolderPlate:
 
     path: AnyPath
     format: str
-    images: Mapping[str, tuple[ImageRef, ...]]
+    images: Mapping[str, WellImages]
     missing: Mapping[str, tuple[ImageKey, ...]]
     problems: tuple[PlateProblem, ...]
     components: Mapping[Component, tuple[str | int, ...]]
@@ -128,8 +130,7 @@ class FolderPlate:
         """
         if self.metadata.positions or not self.has_positions:
             return self.metadata.positions
-        firsts = {(image.key.well, image.key.site): image for image in reversed(list(self._each_image()))}
-        found = ((where, self._files.notes(image).position) for where, image in reversed(firsts.items()))
+        found = ((where, self._files.notes(image).position) for where, image in self._first_of_sites())
         return {where: position for where, position in found if position is not None}
 
     def read(self, image: ImageRef) -> NDArray[np.generic]:
@@ -144,35 +145,63 @@ class FolderPlate:
     def _files(self) -> ImageFiles:
         return format_named(self.format).files
 
-    def _each_image(self) -> Iterator[ImageRef]:
-        return (image for images in self.images.values() for image in images)
+    def _first_of_sites(self) -> Iterator[tuple[tuple[str, int], ImageRef]]:
+        """Yield the first image of each site, with its well and the site."""
+        for well, images in self.images.items():
+            firsts: dict[int, int] = {}
+            for at, numbers in enumerate(images.places()):
+                firsts.setdefault(numbers[0], at)
+            yield from (((well, site), images[at]) for site, at in firsts.items())
 
     @cached_property
     def _firsts(self) -> tuple[ImageRef, ...]:
         """An image in each of the first files, and in the first file of each channel."""
-        of_channel = {image.key.channel: image for image in reversed(list(self._each_image()))}
         few: dict[str, ImageRef] = {}
-        for image in self._each_image():
+        for image in chain.from_iterable(self.images.values()):
             few.setdefault(image.path, image)
             if len(few) == _FIRST_PROBES:
                 break
-        for image in of_channel.values():
+        for image in self._first_of_channels():
             few.setdefault(image.path, image)
         return tuple(few.values())[:_MOST_PROBES]
+
+    def _first_of_channels(self) -> Iterator[ImageRef]:
+        """Yield the first image of each channel, that of the last channel of the last well first."""
+        left = set(self.components[Component.CHANNEL])
+        firsts: dict[int, ImageRef] = {}
+        for images in self.images.values():
+            for at, numbers in enumerate(images.places() if left else ()):
+                if numbers[1] in left:
+                    firsts[numbers[1]] = images[at]
+                    left.remove(numbers[1])
+        channels = (numbers[1] for well in reversed(self.wells) for numbers in reversed(self.images[well].places()))
+        return (firsts[channel] for channel in _distinct(channels, len(firsts)))
 
     @cached_property
     def _first_notes(self) -> tuple[ImageNotes, ...]:
         return tuple(map(self._files.notes, self._firsts))
 
     def _measured_step(self) -> float | None:
-        stacks: defaultdict[tuple[str, int, int, int], list[ImageRef]] = defaultdict(list)
-        for image in self._each_image():
-            key = image.key
-            stacks[key.well, key.site, key.channel, key.timepoint].append(image)
-        stack = next((stack for stack in stacks.values() if len(stack) > 1), [])
-        if any(image.index for image in stack):
-            return None
-        return z_step({image.key.z_index: self._files.notes(image).z_um for image in stack[:_MOST_PROBES]})
+        for images in self.images.values():
+            stacks: defaultdict[tuple[int, int, int], list[int]] = defaultdict(list)
+            for at, (site, channel, _, timepoint) in enumerate(images.places()):
+                stacks[site, channel, timepoint].append(at)
+            if stack := [images[at] for at in next((one for one in stacks.values() if len(one) > 1), [])]:
+                if any(image.index for image in stack):
+                    return None
+                return z_step({image.key.z_index: self._files.notes(image).z_um for image in stack[:_MOST_PROBES]})
+        return z_step({})
+
+
+def _distinct(values: Iterable[int], count: int) -> Iterator[int]:
+    """Yield the values that are met first, each once, up to a number of them."""
+    seen: set[int] = set()
+    for value in values if count else ():
+        if value not in seen:
+            seen.add(value)
+            yield value
+            if len(seen) == count:
+                return
 
 
 def list_plate(
@@ -184,24 +213,19 @@ def list_plate(
     planned value of a component that no image has is reported once, not for each well: it was not taken or not copied.
     """
     metadata = replace(listing.metadata, channel_names=_one_line(listing.metadata.channel_names))
-    by_key, doubles = _without_doubles(listing.images)
-    files = list(by_key.values())
+    files, doubles = _without_doubles(table_of(listing.images))
     expanded, seen = plate_format.files.with_planes(files, pages)
-    by_key = by_key if expanded is files else {image.key: image for image in expanded}
-    wells: defaultdict[str, list[ImageRef]] = defaultdict(list)
-    for image in by_key.values():
-        wells[image.key.well].append(image)
-    names = wells.keys() | {key.well for key in metadata.lost}
-    images = {
-        well: tuple(sorted(wells[well], key=lambda image: _numbers(image.key)))
-        for well in sorted(names, key=well_position)
-    }
-    values = {component: tuple(sorted(of)) for component, of in zip(_NUMBERED, _values(by_key), strict=True)}
+    table = files if expanded is files else _last_of_each(table_of(expanded))
+    of_wells = table.wells()
+    names = of_wells.keys() | {key.well for key in metadata.lost}
+    images = {well: of_wells.get(well, WellImages(table, 0, 0)) for well in sorted(names, key=well_position)}
+    places = table.places
+    values = {component: tuple(sorted(of)) for component, of in zip(_NUMBERED, _values(places), strict=True)}
     if metadata.planned:
-        missing = _lacking(images, lambda well: metadata.planned.get(well, ()))
+        missing = _lacking(images, places, _planned(metadata.planned))
         absent = _absent(metadata, images, values)
     else:
-        missing, absent = _lacking(images, _usual(images)), []
+        missing, absent = _lacking(images, places, _usual(images)), []
     for well, keys in _lost(metadata.lost, images).items():
         missing[well] = tuple(sorted({*missing.get(well, ()), *keys}))
     named = sorted([*listing.problems, *doubles, *seen], key=lambda problem: problem.message)
@@ -231,10 +255,12 @@ def _odd_size(plate: FolderPlate) -> list[PlateProblem]:
     return [PlateProblem(ProblemKind.METADATA, f"{text}: {limits}")]
 
 
-def _lost(lost: Iterable[ImageKey], images: Mapping[str, tuple[ImageRef, ...]]) -> dict[str, list[ImageKey]]:
+def _lost(lost: Iterable[ImageKey], images: Mapping[str, WellImages]) -> dict[str, list[ImageKey]]:
     """Return the lost images of each well; of a lost site, all images that sites have on this plate."""
-    sites = {(image.key.well, image.key.site) for refs in images.values() for image in refs}
-    usual = {(key.channel, key.z_index, key.timepoint) for refs in images.values() for key in (ref.key for ref in refs)}
+    if not lost:
+        return {}
+    sites = {(well, numbers[0]) for well, refs in images.items() for numbers in refs.places()}
+    usual = {numbers[1:] for refs in images.values() for numbers in refs.places()}
     found: defaultdict[str, list[ImageKey]] = defaultdict(list)
     for key in lost:
         is_site = (key.well, key.site) not in sites and _numbers(key)[1:] == (1, 1, 1)
@@ -260,66 +286,95 @@ def _agreed_names(found: Iterable[tuple[ImageRef, ImageNotes]]) -> dict[int, str
     return {channel: name for channel, of in sorted(names.items()) if len(of) == 1 and (name := min(of))}
 
 
-def _numbers(key: ImageKey) -> tuple[int, int, int, int]:
+def _numbers(key: ImageKey) -> Numbers:
     """Return the values of the numbered components, in their order."""
     return key.site, key.channel, key.z_index, key.timepoint
 
 
-def _values(keys: Iterable[ImageKey]) -> tuple[frozenset[int], ...]:
+def _values(places: Iterable[Numbers]) -> tuple[frozenset[int], ...]:
     """Return the values of each numbered component."""
-    return tuple(map(frozenset, zip(*set(map(_numbers, keys)), strict=True))) or (frozenset(),) * len(_NUMBERED)
+    return tuple(map(frozenset, zip(*set(places), strict=True))) or (frozenset(),) * len(_NUMBERED)
 
 
-def _without_doubles(found: Iterable[ImageRef]) -> tuple[dict[ImageKey, ImageRef], list[PlateProblem]]:
-    images = list(found)
-    by_key = {image.key: image for image in images}
-    if len(by_key) == len(images):
-        return by_key, []
-    by_key, problems = {}, []
-    same = _shared_components(image.key for image in images)
-    for image in sorted(images, key=attrgetter("path")):
-        first = by_key.setdefault(image.key, image)
+def _without_doubles(images: ImageTable) -> tuple[ImageTable, list[PlateProblem]]:
+    doubles = images.doubles()
+    if not len(doubles):
+        return images, []
+    same = _shared_components(images.places)
+    rows = sorted(range(len(images)), key=images.columns.path)
+    firsts: dict[ImageKey, ImageRef] = {}
+    problems, left = [], set()
+    among = set(doubles.tolist())
+    for row in rows:
+        if row not in among:
+            continue
+        image = images[row]
+        first = firsts.setdefault(image.key, image)
         if first is not image:
-            name, kept = Path(image.path).name, Path(first.path).name
-            if name == kept:
-                name, kept = image.path, first.path
-            text = f"{name} has the same {same} as {kept}; it is left out"
-            problems.append(PlateProblem(ProblemKind.DUPLICATE, text, image.key.well, left_out=1))
-    return by_key, problems
+            left.add(row)
+            problems.append(_double(image, first, same))
+    return images.take(np.array([row for row in rows if row not in left])), problems
 
 
-def _shared_components(keys: Iterable[ImageKey]) -> str:
+def _double(image: ImageRef, first: ImageRef, same: str) -> PlateProblem:
+    name, kept = Path(image.path).name, Path(first.path).name
+    if name == kept:
+        name, kept = image.path, first.path
+    text = f"{name} has the same {same} as {kept}; it is left out"
+    return PlateProblem(ProblemKind.DUPLICATE, text, image.key.well, left_out=1)
+
+
+def _last_of_each(images: ImageTable) -> ImageTable:
+    """Return the last of the images with the same key."""
+    if not len(images.doubles()):
+        return images
+    last = {image.key: row for row, image in enumerate(images)}
+    return images.take(np.array(list(last.values())))
+
+
+def _shared_components(places: Iterable[Numbers]) -> str:
     """Name the components of doubles: well, site and channel, and those of which there are several values."""
-    several = zip(_NUMBERED, _values(keys), strict=True)
+    several = zip(_NUMBERED, _values(places), strict=True)
     named = [_WORDS[one] for one, values in several if one in (Component.SITE, Component.CHANNEL) or len(values) > 1]
     return f"{', '.join(['well', *named[:-1]])} and {named[-1]}"
 
 
-def _usual(images: Mapping[str, tuple[ImageRef, ...]]) -> Callable[[str], Iterable[ImageKey]]:
+def _planned(planned: Mapping[str, Sequence[ImageKey]]) -> Callable[[str], Iterable[Numbers]]:
+    """Return a function for the images expected in a well: those in the plan."""
+    if isinstance(planned, EqualPlans):
+        return lambda well: planned.places if well in planned else ()
+    return lambda well: [_numbers(key) for key in planned.get(well, ())]
+
+
+def _usual(images: Mapping[str, WellImages]) -> Callable[[str], Iterable[Numbers]]:
     """Return a function for the images expected in a well: all combinations of its own values and the usual ones.
 
     Usual sites are those that most wells have, so a plate where some wells have more sites by design has no gaps.
     Usual channels, planes and time points are those that half of the wells have: they rarely differ by design. Planes
     and time points that lie between others of a well are expected as well.
     """
-    own = {well: _values(image.key for image in refs) for well, refs in images.items()}
+    layouts = {well: refs.codes.tobytes() for well, refs in images.items()}
+    values_of = {layout: _values(images[well].places()) for well, layout in _each_once(layouts)}
+    own = {well: values_of[layout] for well, layout in layouts.items()}
     common = []
     for position in range(len(_NUMBERED)):
         counts = Counter(value for values in own.values() for value in values[position])
         least = len(images) // 2 + 1 if _NUMBERED[position] is Component.SITE else max(1, math.ceil(len(images) / 2))
         common.append(frozenset(value for value, wells in counts.items() if wells >= least))
 
-    def expected(well: str) -> Iterable[ImageKey]:
+    def expected(well: str) -> Iterable[Numbers]:
         values = [sorted(mine | usual) for mine, usual in zip(own[well], common, strict=True)]
         values[2:] = map(_without_holes, values[2:])
-        count = 1
-        for part in values:
-            count *= len(part)
-        if count == len(images[well]):
+        if math.prod(map(len, values)) == len(images[well]):
             return ()  # none is missing
-        return (ImageKey(well, *combination) for combination in product(*values))
+        return ((site, channel, z, time) for site, channel, z, time in product(*values))
 
     return expected
+
+
+def _each_once(layouts: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Yield a well with each layout."""
+    return ((well, layout) for layout, well in {layout: well for well, layout in layouts.items()}.items())
 
 
 def _without_holes(numbers: list[int]) -> list[int]:
@@ -329,26 +384,20 @@ def _without_holes(numbers: list[int]) -> list[int]:
 
 
 def _lacking(
-    images: Mapping[str, tuple[ImageRef, ...]], expected: Callable[[str], Iterable[ImageKey]]
+    images: Mapping[str, WellImages], places: Sequence[Numbers], expected: Callable[[str], Iterable[Numbers]]
 ) -> dict[str, tuple[ImageKey, ...]]:
     """Return the missing images of wells, ignoring planes of a channel, sites and time points that no well has."""
-    expected_of = {well: wanted for well in images if (wanted := expected(well))}
-    if not expected_of:
-        return {}
-    everything = {_numbers(image.key) for refs in images.values() for image in refs}
-    planes = {(channel, z) for _, channel, z, _ in everything}
-    sites, timepoints = {numbers[0] for numbers in everything}, {numbers[3] for numbers in everything}
+    planes = {(channel, z) for _, channel, z, _ in places}
+    sites, timepoints = {numbers[0] for numbers in places}, {numbers[3] for numbers in places}
     missing = {}
-    for well, wanted in expected_of.items():
-        refs = images[well]
-        present = {image.key for image in refs}
+    for well, refs in images.items():
+        if not (wanted := expected(well)):
+            continue
+        present = set(refs.places())
         lacking = tuple(
-            key
-            for key in wanted
-            if key not in present
-            and (key.channel, key.z_index) in planes
-            and key.site in sites
-            and key.timepoint in timepoints
+            ImageKey(well, *numbers)
+            for numbers in wanted
+            if numbers not in present and numbers[1:3] in planes and numbers[0] in sites and numbers[3] in timepoints
         )
         if lacking:
             missing[well] = lacking
@@ -356,18 +405,24 @@ def _lacking(
 
 
 def _absent(
-    metadata: Metadata, images: Mapping[str, tuple[ImageRef, ...]], values: Mapping[Component, tuple[int, ...]]
+    metadata: Metadata, images: Mapping[str, WellImages], values: Mapping[Component, tuple[int, ...]]
 ) -> list[PlateProblem]:
     """Return one problem for all wells without images, and one for all values of a component without images."""
     lines = []
     wells = [well for well in sorted(metadata.planned, key=well_position) if well not in images]
     if wells:
         lines.append(f"no image of well(s) {well_ranges(wells)}, which {metadata.source} lists")
-    in_plan = _values(key for keys in metadata.planned.values() for key in keys)
+    in_plan = _values(_places_in(metadata.planned))
     for component, planned in zip(_NUMBERED, in_plan, strict=True):
         if lacking := planned.difference(values[component]):
             lines.append(f"no image of {_WORDS[component]} {number_ranges(lacking)}, which {metadata.source} lists")
     return [PlateProblem(ProblemKind.GAP, line) for line in lines]
+
+
+def _places_in(planned: Mapping[str, Sequence[ImageKey]]) -> Iterable[Numbers]:
+    if isinstance(planned, EqualPlans):
+        return planned.places
+    return (_numbers(key) for keys in planned.values() for key in keys)
 
 
 def _gap(well: str, keys: tuple[ImageKey, ...]) -> PlateProblem:

@@ -1,7 +1,7 @@
 """The interface of the kinds of files that hold images: how their pixels, their headers and their notes are read."""
 
 import abc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -74,8 +74,8 @@ class ImageFiles(abc.ABC):
         return []
 
     def with_planes(
-        self, images: list[ImageRef], pages: PageOrder | None = None
-    ) -> tuple[list[ImageRef], list[PlateProblem]]:
+        self, images: Sequence[ImageRef], pages: PageOrder | None = None
+    ) -> tuple[Sequence[ImageRef], list[PlateProblem]]:
         """Replace files of several planes by one image per plane, and return the problems to report about the files.
 
         Args:
@@ -83,7 +83,7 @@ class ImageFiles(abc.ABC):
             pages: What the planes of files are that don't describe them, as the user says it.
 
         Returns:
-            The same list if no file has several planes.
+            The same object if no file has several planes.
         """
         return images, []
 

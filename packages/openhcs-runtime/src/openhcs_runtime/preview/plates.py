@@ -2,6 +2,7 @@
 
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from openhcs_runtime.config import PipelineConfig
 from openhcs_runtime.plates import open_plate
@@ -41,7 +42,7 @@ class OpenPlates:
         return plate
 
 
-def _is_current(images: tuple[ImageRef, ...], site: int) -> bool:
+def _is_current(images: Sequence[ImageRef], site: int) -> bool:
     """Return whether the files of a site are as they were when the plate was opened."""
     of_site = [image for image in images if image.key.site == site]
     return bool(of_site) and all(_is_unchanged(image) for image in of_site)

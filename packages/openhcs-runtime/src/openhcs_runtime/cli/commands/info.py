@@ -47,6 +47,7 @@ def info(
     """
     with uninterrupted():
         from openhcs_runtime.cli.failures import PlateErrorKind
+        from openhcs_runtime.cli.listing import ListingLine
         from openhcs_runtime.cli.plate_list import formats_document, formats_lines
         from openhcs_runtime.cli.plate_view import first_image, plate_document, plate_lines
         from openhcs_runtime.exceptions import PlateError
@@ -57,20 +58,21 @@ def info(
     if formats:
         if any((plate, pattern, plate_format, pages)):
             raise BadParameter("--formats lists what is installed; leave out PLATE and the other options")
-        for line in formats_lines():
-            output.line(line)
+        for text in formats_lines():
+            output.line(text)
         return output.document(formats_document())
     if plate is None:
         raise BadParameter("name the folder of a plate, or add --formats to list the formats that are installed")
     try:
-        opened = open_plate(plate, pattern=pattern, format=plate_format, pages=pages)
+        with ListingLine(quiet=as_json) as line:
+            opened = open_plate(plate, pattern=pattern, format=plate_format, pages=pages, tell=line.tell)
     except PlateError as error:
         if pattern is None and plate_format is None and len(found := _plates_in(plate)) > 1:
             return _show_several(plate, found, pages, output)
         raise CommandError(PlateErrorKind.PLATE, str(error)) from error
     image = first_image(opened)
-    for line in plate_lines(opened, image):
-        output.line(line)
+    for text in plate_lines(opened, image):
+        output.line(text)
     return output.document(plate_document(opened, image))
 
 

@@ -7,7 +7,7 @@ bottom; numbers are little-endian. A ``.C01`` file has four bytes with the numbe
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,13 +78,13 @@ class _CellomicsFiles(ImageFiles):
         return ImageHeader(header.shape, header.dtype.newbyteorder("="))
 
     def refusals(self, images: Iterable[ImageRef]) -> list[str]:
-        found = list(images)
-        return TIFF_FILES.refusals(found) if not any(map(_is_container, found)) else []
+        return TIFF_FILES.refusals(image for image in images if not _is_container(image))
 
     def with_planes(
-        self, images: list[ImageRef], pages: PageOrder | None = None
-    ) -> tuple[list[ImageRef], list[PlateProblem]]:
-        return TIFF_FILES.with_planes(images, pages) if not any(map(_is_container, images)) else (images, [])
+        self, images: Sequence[ImageRef], pages: PageOrder | None = None
+    ) -> tuple[Sequence[ImageRef], list[PlateProblem]]:
+        is_exported = not images or not _is_container(images[0])  # a plate has files of one of the two kinds
+        return TIFF_FILES.with_planes(images, pages) if is_exported else (images, [])
 
     def notes(self, image: ImageRef) -> ImageNotes:
         if not _is_container(image):

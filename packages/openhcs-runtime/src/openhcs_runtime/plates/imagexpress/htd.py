@@ -8,11 +8,13 @@ and a wavelength with ``WaveCollect`` 0 was not taken.
 
 import codecs
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from openhcs_runtime.components import MAX_COLUMNS, MAX_ROWS, ImageKey, well_name
+from openhcs_runtime.components import MAX_COLUMNS, MAX_ROWS, well_name
 from openhcs_runtime.plates.format import Metadata
+from openhcs_runtime.plates.planned import EqualPlans
 from openhcs_runtime.plates.tiff.files import scan
 from openhcs_runtime.stores.path import AnyPath
 
@@ -43,14 +45,15 @@ class HtdPlan:
         """Return the plan as the metadata that all formats share."""
         return Metadata(
             source=source,
-            planned={well: tuple(self._images(well)) for well in self.wells},
+            planned=EqualPlans(self.wells, tuple(self._places())),
             channel_names={channel: name for channel, name in self.channels.items() if name},
             shape=self.shape,
         )
 
-    def _images(self, well: str) -> list[ImageKey]:
-        numbers = range(1, self.sites + 1), self.channels, range(1, self.z_steps + 1), range(1, self.timepoints + 1)
-        return [ImageKey(well, *combination) for combination in product(*numbers)]
+    def _places(self) -> Iterator[tuple[int, int, int, int]]:
+        return product(
+            range(1, self.sites + 1), self.channels, range(1, self.z_steps + 1), range(1, self.timepoints + 1)
+        )
 
 
 def find_htd(folder: AnyPath) -> AnyPath | None:

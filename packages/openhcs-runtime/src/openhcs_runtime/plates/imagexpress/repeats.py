@@ -1,23 +1,22 @@
 """Detection of single-plane channels that an export repeats in every ``ZStep`` folder."""
 
 import os
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from msgspec import structs
+from numpy.typing import NDArray
 
 from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, stray
+from openhcs_runtime.plates.image_table import Codes, ImageTable, Rows
 from openhcs_runtime.plates.tiff.read import read_plane
 
 _COMPARED = 3
 """Number of stacks compared per channel, spread over the plate."""
 
 
-def without_repeats(
-    images: Sequence[ImageRef], in_folders: Collection[str]
-) -> tuple[list[ImageRef], list[PlateProblem]]:
+def without_repeats(images: ImageTable, in_zsteps: NDArray[np.bool_]) -> tuple[ImageTable, list[PlateProblem]]:
     """Keep one plane of each channel whose stacks consist of identical planes.
 
     A camera never records the same pixels twice, so the planes are compared in stacks from several parts of the plate;
@@ -25,35 +24,80 @@ def without_repeats(
 
     Args:
         images: All images of a plate.
-        in_folders: The paths of the images in ``ZStep`` folders.
+        in_zsteps: Whether each image is in a ``ZStep`` folder.
 
     Returns:
         The images to keep, and the problems to report.
     """
-    stacks: defaultdict[int, dict[tuple[str, int, int], list[ImageRef]]] = defaultdict(dict)
-    for image in images:
-        if image.path in in_folders:
-            key = image.key
-            stacks[key.channel].setdefault((key.well, key.site, key.timepoint), []).append(image)
-    dropped: set[str] = set()
+    rows, channels = np.flatnonzero(in_zsteps), images.channel_codes()
+    left, firsts = np.zeros(len(images), bool), []
     problems = []
-    for channel, of_channel in sorted(stacks.items()):
-        several = [sorted(stack, key=lambda image: image.key) for stack in of_channel.values() if len(stack) > 1]
-        if not several or not _are_repeats(several[:: max(1, len(several) // _COMPARED)][:_COMPARED]):
+    for channel, code in _channels(images, rows, channels):
+        stacks = _Stacks.of(images, rows[channels[rows] == code])
+        if not len(stacks.starts) or not _are_repeats(stacks.some(images)):
             continue
-        left = [image for stack in several for image in stack[1:]]
-        dropped.update(image.path for image in left)
+        left[stacks.later()] = True
+        firsts += stacks.rows[stacks.starts].tolist()
         text = f"channel {channel} has one plane, repeated in every ZStep folder by the export: it counts once"
-        problems.append(stray(f"{text} (left out: {len(left):,} files such as {_name(left[0])})", files=len(left)))
-    kept = [image for image in images if image.path not in dropped]
-    firsts = {stack[0].path for of_channel in stacks.values() for stack in of_channel.values() if len(stack) > 1}
-    repeated = {image.key.channel for image in images if image.path in dropped}
-    return [
-        structs.replace(image, key=structs.replace(image.key, z_index=1))
-        if image.key.channel in repeated and image.path in firsts
-        else image
-        for image in kept
-    ], problems
+        count, second = len(stacks.later()), images[int(stacks.rows[stacks.starts[0] + 1])]
+        problems.append(stray(f"{text} (left out: {count:,} files such as {_name(second)})", files=count))
+    if not firsts:
+        return images, problems
+    places = {row: images.columns.numbers(row) for row in firsts}
+    renumbered = images.with_places({row: (site, of, 1, time) for row, (site, of, _, time) in places.items()})
+    return renumbered.take(np.flatnonzero(~left)), problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Stacks:
+    """The stacks of several planes, in the order in which they were found.
+
+    Attributes:
+        rows: Images, with those of a stack together and in the order of their planes.
+        starts: Where each stack starts in them.
+        ends: Where each stack ends.
+    """
+
+    rows: Rows
+    starts: Rows
+    ends: Rows
+
+    @classmethod
+    def of(cls, images: ImageTable, rows: Rows) -> "_Stacks":
+        """Return the stacks of some images of a channel."""
+        stack_of: dict[tuple[int, int], int] = {}
+        places, place = images.columns.places, images.columns.place[rows]
+        codes = np.array([stack_of.setdefault((site, time), len(stack_of)) for site, _, _, time in places])
+        ranks = {z: rank for rank, z in enumerate(sorted({z for _, _, z, _ in places}))}
+        planes = np.array([ranks[z] for _, _, z, _ in places])[place]
+        stack = images.columns.well[rows].astype(np.int64) * len(stack_of) + codes[place]
+        order = np.lexsort((planes, stack))
+        rows, starts = rows[order], np.flatnonzero(np.diff(stack[order], prepend=-1))
+        ends = np.append(starts[1:], len(rows))
+        by_find = np.argsort(np.minimum.reduceat(rows, starts)) if len(rows) else starts
+        several = by_find[(ends - starts)[by_find] > 1]
+        return cls(rows, starts[several], ends[several])
+
+    def some(self, images: ImageTable) -> list[list[ImageRef]]:
+        """Return the images of a few stacks, spread over the plate."""
+        chosen = slice(None, None, max(1, len(self.starts) // _COMPARED))
+        bounds = list(zip(self.starts[chosen].tolist(), self.ends[chosen].tolist(), strict=True))[:_COMPARED]
+        return [[images[int(row)] for row in self.rows[start:end]] for start, end in bounds]
+
+    def later(self) -> Rows:
+        """Return the rows of all planes but the first of each stack."""
+        steps = np.zeros(len(self.rows) + 1, np.int64)
+        steps[self.starts] += 1
+        steps[self.ends] -= 1
+        is_in = np.cumsum(steps)[:-1] > 0
+        is_in[self.starts] = False
+        return self.rows[is_in]
+
+
+def _channels(images: ImageTable, rows: Rows, codes: Codes) -> list[tuple[int, int]]:
+    """Return the channels of some images, sorted, each with its code."""
+    found, first = np.unique(codes[rows], return_index=True)
+    return sorted((images[int(rows[at])].key.channel, int(code)) for code, at in zip(found, first, strict=True))
 
 
 def _name(image: ImageRef) -> str:

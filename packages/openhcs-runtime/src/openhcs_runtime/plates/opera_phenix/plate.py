@@ -18,13 +18,15 @@ from msgspec import structs
 
 from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, stray
+from openhcs_runtime.plates.base import PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.flat_field import FlatField
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
+from openhcs_runtime.plates.image_table import ImageTable
 from openhcs_runtime.plates.opera_phenix.index import read_index
 from openhcs_runtime.plates.opera_phenix.profiles import parse_profiles, read_profiles
-from openhcs_runtime.plates.tiff.files import Entry, image_of, is_folder, scan, tiff_files
+from openhcs_runtime.plates.table_builder import TableBuilder
+from openhcs_runtime.plates.tiff.files import scan
 from openhcs_runtime.stores.path import AnyPath
 
 _NAME = re.compile(
@@ -65,36 +67,75 @@ def _has_images(folder: Folder) -> bool:
     return any(map(_NAME.fullmatch, folder.images))
 
 
-def _listing(folder: AnyPath) -> Listing:
-    found: dict[str, ImageRef] = {}
-    problems = []
-    for entry in _files(folder):
-        key = _key(entry.name)
-        if isinstance(key, PlateProblem):
-            problems.append(key)
-        elif entry.name in found:
-            text = f"{entry.path} has the same name as {found[entry.name].path}; it is left out"
-            problems.append(PlateProblem(ProblemKind.DUPLICATE, text, key.well, left_out=1))
-        else:
-            found[entry.name] = image_of(entry, key)
-    images = list(found.values())
+def _listing(folder: Folder) -> Listing:
+    reading = _Reading()
+    for place in _folders(folder):
+        reading.add(place)
+    images, problems = reading.table.table(), reading.problems
     if not images:
-        raise PlateError(f"no images in {folder} (expected TIFF files named r01c01f01p01-ch1sk1fk1fl1.tiff)")
-    metadata, unread = _metadata(folder, found)
+        raise PlateError(f"no images in {folder.path} (expected TIFF files named r01c01f01p01-ch1sk1fk1fl1.tiff)")
+    metadata, unread = _metadata(folder.path)
     images, metadata = _timepoints_from_1(images, metadata)
     return Listing(images, [*problems, *unread], metadata)
 
 
-def _files(images: AnyPath) -> Iterator[Entry]:
-    """Yield the TIFF files in a folder and in its well folders."""
-    yield from tiff_files(images)
-    wells = sorted(entry.path for entry in scan(images) if _IMAGE_FOLDER.fullmatch(entry.name) and is_folder(entry))
-    for well in wells:
-        yield from tiff_files(well)
+def _folders(images: Folder) -> Iterator[Folder]:
+    """Yield a folder and its well folders."""
+    yield images
+    yield from (images.below(name) for name in images.folders if _IMAGE_FOLDER.fullmatch(name))
 
 
-def _images_folder(folder: Folder) -> AnyPath:
-    return folder.below("Images").path if "Images" in folder.folders else folder.path
+class _Reading:
+    """Reads the names of the images; a name that is met again in another folder is left out."""
+
+    def __init__(self) -> None:
+        self.table = TableBuilder()
+        self.problems: list[PlateProblem] = []
+        self._wells: dict[tuple[str, ...], int] = {}
+        self._places: dict[tuple[str, ...], int] = {}
+        self._folders: list[Folder] = []
+        self._folder_of: dict[str, Folder] = {}
+
+    def add(self, folder: Folder) -> None:
+        """Add the images of a folder."""
+        if len(self._folders) == 1 and len(folder.tiff_names):
+            self._folder_of = dict.fromkeys(self._folders[0].tiff_names, self._folders[0])
+        if len(folder.tiff_names):
+            self._folders.append(folder)
+            self.table.read(folder, self._code)
+
+    def _code(self, name: str) -> tuple[int, int] | None:
+        match = _NAME.fullmatch(name)
+        if match is None:
+            self.problems += [one for one in (_key(name),) if isinstance(one, PlateProblem)]
+            return None
+        said = match.groups()
+        well, place = self._wells.get(said[:2]), self._places.get(said[2:])
+        if well is None or place is None:
+            key = _key(name)
+            if isinstance(key, PlateProblem):
+                self.problems.append(key)
+                return None
+            well = self._wells[said[:2]] = self.table.well(key.well)
+            place = self._places[said[2:]] = self.table.place((key.site, key.channel, key.z_index, key.timepoint))
+        if len(self._folders) > 1 and self._is_double(name):
+            return None
+        return well, place
+
+    def _is_double(self, name: str) -> bool:
+        folder = self._folders[-1]
+        first = self._folder_of.setdefault(name, folder)
+        if first is folder:
+            return False
+        key = _key(name)
+        assert isinstance(key, ImageKey)
+        text = f"{folder.path / name} has the same name as {first.path / name}; it is left out"
+        self.problems.append(PlateProblem(ProblemKind.DUPLICATE, text, key.well, left_out=1))
+        return True
+
+
+def _images_folder(folder: Folder) -> Folder:
+    return folder.below("Images") if "Images" in folder.folders else folder
 
 
 def _key(name: str) -> ImageKey | PlateProblem:
@@ -111,13 +152,13 @@ def _key(name: str) -> ImageKey | PlateProblem:
     return ImageKey(well, field, channel, plane, int(match["sk"] or match["t"]))
 
 
-def _metadata(folder: AnyPath, found: Mapping[str, ImageRef]) -> tuple[Metadata, list[PlateProblem]]:
+def _metadata(folder: AnyPath) -> tuple[Metadata, list[PlateProblem]]:
     places = (folder, folder.parent) if folder.name == "Images" else (folder,)
     path = next((path for place in places for name in _INDEX_NAMES if (path := place / name).is_file()), None)
     if path is None:
         return Metadata(), []
     try:
-        index = read_index(path, lambda url: _key_of_url(url, found))
+        index = read_index(path, _key_of_url)
     except (ValueError, OSError) as error:
         message = f"{path.name} can't be understood: {error}; only the file names are used"
         return Metadata(), [PlateProblem(ProblemKind.METADATA, message)]
@@ -151,19 +192,19 @@ def _profile_files(folder: AnyPath) -> list[AnyPath]:
         return []
 
 
-def _key_of_url(url: str, found: Mapping[str, ImageRef]) -> ImageKey | None:
+def _key_of_url(url: str) -> ImageKey | None:
     """Return the image for a path in an index, relative to its folder and with either kind of slash."""
-    name = url.replace("\\", "/").rpartition("/")[2]
-    key = found[name].key if name in found else _key(name)
+    key = _key(url.replace("\\", "/").rpartition("/")[2])
     return key if isinstance(key, ImageKey) else None
 
 
-def _timepoints_from_1(images: list[ImageRef], metadata: Metadata) -> tuple[list[ImageRef], Metadata]:
+def _timepoints_from_1(images: ImageTable, metadata: Metadata) -> tuple[ImageTable, Metadata]:
     """Renumber time points from 1 if they start at 0 in the names."""
-    if all(image.key.timepoint > 0 for image in images):
+    if all(timepoint > 0 for _, _, _, timepoint in images.places):
         return images, metadata
     planned = {well: tuple(map(_later, keys)) for well, keys in metadata.planned.items()}
-    return [structs.replace(image, key=_later(image.key)) for image in images], replace(metadata, planned=planned)
+    later = [(site, channel, z, timepoint + 1) for site, channel, z, timepoint in images.columns.places]
+    return ImageTable(replace(images.columns, places=later)), replace(metadata, planned=planned)
 
 
 def _later(key: ImageKey) -> ImageKey:

@@ -3,7 +3,8 @@
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 from openhcs_runtime.components import ImageKey
@@ -45,6 +46,17 @@ def is_tiff(entry: Entry) -> bool:
         raise
 
 
+def are_plain_tiffs(entries: Sequence[Entry]) -> bool:
+    """Return whether all are TIFF files beyond doubt; if not, ``is_tiff`` says which are."""
+    names = "/" + "/".join([entry.name for entry in entries]).lower() + "/"
+    return (
+        sum(names.count(f"{suffix}/") for suffix in _SUFFIXES) == len(entries)
+        and "/." not in names
+        and "_thumb" not in names
+        and all(entry.is_file() for entry in entries)
+    )
+
+
 def is_folder(entry: Entry) -> bool:
     """Return whether it is a folder, or a link to one; a link to itself is not."""
     try:
@@ -67,6 +79,20 @@ def scan(folder: AnyPath | str) -> Iterator[Entry]:
         return
     with os.scandir(path) as entries:
         yield from entries
+
+
+def scan_in_batches(folder: AnyPath, size: int) -> Iterator[Sequence[Entry]]:
+    """Yield the files and folders directly in a folder, in lists of up to ``size``.
+
+    Raises:
+        OSError: If it can't be listed.
+    """
+    if isinstance(folder, StorePath):
+        listed = folder.entries()
+        yield from iter(lambda: list(islice(listed, size)), [])
+        return
+    with os.scandir(folder) as entries:
+        yield from iter(lambda: list(islice(entries, size)), [])
 
 
 def tiff_files(folder: AnyPath | str, *, deep: bool = False) -> Iterator[Entry]:

@@ -1,6 +1,6 @@
 """TIFF files as image files of plates."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,8 @@ class _TiffFiles(ImageFiles):
         return refusals(images)
 
     def with_planes(
-        self, images: list[ImageRef], pages: PageOrder | None = None
-    ) -> tuple[list[ImageRef], list[PlateProblem]]:
+        self, images: Sequence[ImageRef], pages: PageOrder | None = None
+    ) -> tuple[Sequence[ImageRef], list[PlateProblem]]:
         return with_pages(images, pages=pages)
 
     def notes(self, image: ImageRef) -> ImageNotes:

@@ -20,6 +20,7 @@ from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind
 from openhcs_runtime.plates.image_kinds import ImageKind, mixed_problem
+from openhcs_runtime.plates.image_table import ImageTable
 from openhcs_runtime.plates.pages import PageOrder
 from openhcs_runtime.plates.tiff.heads import TiffHead, tiff_head
 from openhcs_runtime.plates.tiff.opened import open_tiff
@@ -67,32 +68,39 @@ class Survey:
     kinds: Counter[ImageKind] = field(default_factory=Counter)
     examples: dict[ImageKind, str] = field(default_factory=dict)
     refused: defaultdict[str, list[ImageRef]] = field(default_factory=lambda: defaultdict(list))
-    damaged: list[str] = field(default_factory=list)
+    damaged: list[tuple[str, str]] = field(default_factory=list)
     white_is_zero: list[ImageRef] = field(default_factory=list)
     looks: dict[str, _Look] = field(default_factory=dict)
     """Results for multi-page files, by path."""
 
+    def sort(self) -> None:
+        """Put what was found into the order of the paths."""
+        self.damaged.sort()
+        for images in (self.white_is_zero, *self.refused.values()):
+            images.sort(key=attrgetter("path"))
+        in_order = sorted(self.refused.items(), key=lambda item: item[1][0].path)
+        self.refused = defaultdict(list, in_order)
+
     def problems(self) -> list[PlateProblem]:
         """Return the problems to report about the images."""
         found = [_problem(ProblemKind.UNREADABLE, images, reason) for reason, images in self.refused.items()]
-        found += [PlateProblem(ProblemKind.UNREADABLE, text) for text in self.damaged]
+        found += [PlateProblem(ProblemKind.UNREADABLE, text) for _, text in self.damaged]
         if self.white_is_zero:
             reason = "it stores white as zero and is inverted when read"
             found.append(_problem(ProblemKind.NOTE, self.white_is_zero, reason))
-        return found + mixed_problem(self.kinds, self.examples)
+        return found + mixed_problem(self.kinds, {kind: os.path.basename(path) for kind, path in self.examples.items()})
 
 
-def survey(images: Iterable[ImageRef], most: int | None = None, pages: PageOrder | None = None) -> Survey:
-    """Examine the files of images.
+def survey(images: Iterable[ImageRef], pages: PageOrder | None = None) -> Survey:
+    """Examine the files of images; what is found does not depend on their order.
 
     Args:
         images: The images.
-        most: The largest number of files to examine; None for all.
         pages: What the pages of files are that don't describe them.
     """
     found = Survey()
     known: dict[TiffHead, _Look] = {}
-    for image in sorted(_on_the_net(_chosen(list(images), most)), key=attrgetter("path")):
+    for image in _on_the_net(images):
         try:
             head = tiff_head(image.path, image.size)
         except OSError:
@@ -103,12 +111,13 @@ def survey(images: Iterable[ImageRef], most: int | None = None, pages: PageOrder
             if head is not None and not head.has_more and not look.damaged:
                 known[head] = look
         _take(found, image, look)
+    found.sort()
     return found
 
 
 def with_pages(
-    images: list[ImageRef], most: int | None = SURVEYED, pages: PageOrder | None = None
-) -> tuple[list[ImageRef], list[PlateProblem]]:
+    images: Sequence[ImageRef], most: int | None = SURVEYED, pages: PageOrder | None = None
+) -> tuple[Sequence[ImageRef], list[PlateProblem]]:
     """Replace multi-page files by one image per plane.
 
     A multi-page file has to describe its planes (OME-XML, ImageJ, or the axes that tifffile writes), and the file names
@@ -120,11 +129,12 @@ def with_pages(
         pages: What the pages of files are that don't describe them.
 
     Returns:
-        The same list if there are no multi-page files, otherwise a new one; and the problems to report.
+        The same object if there are no multi-page files, otherwise a list; and the problems to report.
     """
-    found = survey(images, most, pages)
-    if found.looks and most is not None and len(images) > most:
-        found = survey(images, None, pages)
+    chosen = _chosen(images, most)
+    found = survey(chosen, pages)
+    if found.looks and chosen is not images:
+        found = survey(images, pages)
     if not found.looks:
         return images, found.problems()
     named = {component for component in _AXES.values() if any(image.key.value(component) != 1 for image in images)}
@@ -147,18 +157,19 @@ def with_pages(
 
 def refusals(images: Iterable[ImageRef]) -> list[str]:
     """Return a line for each reason why some of these images can't be read; all of them are examined."""
-    files = {image.path: image for image in images if not image.index}
-    return [
-        _problem(ProblemKind.UNREADABLE, of, reason).message for reason, of in survey(files.values()).refused.items()
-    ]
+    found = survey(image for image in images if not image.index)
+    return [_problem(ProblemKind.UNREADABLE, of, reason).message for reason, of in found.refused.items()]
 
 
-def _chosen(images: list[ImageRef], most: int | None) -> Iterable[ImageRef]:
+def _chosen(images: Sequence[ImageRef], most: int | None) -> Sequence[ImageRef]:
     if most is None or len(images) <= most:
         return images
     chosen = images[:: math.ceil(2 * len(images) / most)]
-    kinds = list({(image.key.channel, image.size): image for image in images}.values())
-    return [*chosen, *kinds[:: math.ceil(2 * len(kinds) / most)]]
+    if isinstance(images, ImageTable):
+        kinds = images.one_of_each_size()
+        return [*chosen, *(images[int(row)] for row in kinds[:: math.ceil(2 * len(kinds) / most)])]
+    each = list({(image.key.channel, image.size): image for image in images}.values())
+    return [*chosen, *each[:: math.ceil(2 * len(each) / most)]]
 
 
 def _on_the_net(images: Iterable[ImageRef]) -> Iterable[ImageRef]:
@@ -174,11 +185,11 @@ def _on_the_net(images: Iterable[ImageRef]) -> Iterable[ImageRef]:
 
 def _take(found: Survey, image: ImageRef, look: _Look) -> None:
     if look.damaged:
-        found.damaged.append(look.damaged)
+        found.damaged.append((image.path, look.damaged))
         return
     if look.kind is not None and not look.refused:
         found.kinds[look.kind] += 1
-        found.examples.setdefault(look.kind, os.path.basename(image.path))
+        found.examples[look.kind] = min(image.path, found.examples.get(look.kind, image.path))
     if look.refused:
         found.refused[look.refused].append(image)
     if look.white_is_zero and not look.refused:
