@@ -492,10 +492,12 @@ def test_the_default_output_is_beside_the_plate(small_plate: Path, tmp_path: Pat
     assert Path(result.output_dir).name.endswith("_pipeline")
 
 
-def test_workers_use_one_thread_for_linear_algebra(small_plate: Path, tmp_path: Path) -> None:
+def test_workers_use_one_thread_for_linear_algebra_and_opencv(small_plate: Path, tmp_path: Path) -> None:
     text = HEAD + (
         "import threadpoolctl\n@special_outputs(OutputKind.MEASUREMENTS)\ndef threads(stack):\n"
         "    most = max(pool['num_threads'] for pool in threadpoolctl.threadpool_info())\n"
+        "    import cv2  # has a library for linear algebra of its own\n"
+        "    most = max(most, cv2.getNumThreads())\n"
         "    return stack, [Measurements({'thread_count': most}) for _ in stack]\n"
         "pipeline_steps = [FunctionStep({1: threads}, group_by=Component.CHANNEL)]"
     )
