@@ -79,14 +79,14 @@ def measure(name: str, plate: Path, few: Path, rounds: int, report: Report) -> N
         for way, run in ways.items():
             took[way].append(microseconds(run, files))
     ours, bare, sized = (statistics.median(times) for times in took.values())
+    is_many = files >= 100_000  # of fewer, what a plate costs whatever its size is seen
     title = f"open {name}, {files:,} files, CPU a file"
     report.tell(
         Figure(title, ours, "us"),
-        Figure(title, bare, "us", Side.FLOOR, "scandir, one expression, dict", bar=1 / LOOP),
-        Figure(title, sized, "us", Side.FLOOR, "the same with the size", bar=1 / WITH_SIZES),
+        Figure(title, bare, "us", Side.FLOOR, "scandir, one expression, dict", bar=1 / LOOP if is_many else None),
+        Figure(title, sized, "us", Side.FLOOR, "the same with the size", bar=1 / WITH_SIZES if is_many else None),
     )
     told = subprocess.run([sys.executable, "-c", PEAK, plate, few], check=True, capture_output=True, text=True)
-    is_many = files >= 100_000  # of fewer, the allocator's own steps are seen
     report.tell(
         Figure(f"memory of {name}, {files:,} files", int(told.stdout) / files, "B", bar=BYTES if is_many else None)
     )

@@ -112,9 +112,9 @@ def test_each_file_is_looked_at_once(linked: Callable[..., Path], monkeypatch: p
     asked: list[str] = []
     stat = os.stat
 
-    def counted(path: str, *, dir_fd: int | None = None) -> os.stat_result:
+    def counted(path: str, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
         asked.append(os.path.basename(path))
-        return stat(path, dir_fd=dir_fd)
+        return stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
     monkeypatch.setattr("openhcs_runtime.plates.table_builder.os.stat", counted)
     open_plate(folder)
