@@ -73,7 +73,11 @@ def correct_flat_field(
         light = _field("flat_field", flat_field, plane.shape) - dark
     if light.min() <= 0:
         raise ValueError("flat_field is not brighter than dark_field in every pixel")
-    return np.asarray((plane.astype(np.float32) - dark) / (light / light.mean()))
+    corrected: Stack = plane.astype(np.float32)
+    if dark_field is not None:
+        np.subtract(corrected, dark, out=corrected)
+    np.divide(corrected, light / light.mean(), out=corrected)
+    return corrected
 
 
 def _field(name: str, field: str | os.PathLike[str] | NDArray[np.generic], shape: tuple[int, ...]) -> Stack:
