@@ -36,7 +36,7 @@ S = ExecutionStatus
 MakeClient = Callable[..., ExecutionClient]
 SEEDS = int(os.environ.get("DAMAGE_SEEDS", "1"))
 REFUSALS = {ErrorCode.STORAGE, ErrorCode.NOT_FOUND}
-BRIEF = dataclasses.replace(QUICK, successor_window=3.0)
+BRIEF = dataclasses.replace(QUICK, successor_window=1.0)
 REMEDY = "stop the server and move the file away"
 OTHER_USER = 4321
 is_root = hasattr(os, "getuid") and os.getuid() == 0

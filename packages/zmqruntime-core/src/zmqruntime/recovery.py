@@ -1,5 +1,6 @@
 """Recovery from the loss of a server: starting its successor, and waiting for it."""
 
+import functools
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -27,7 +28,8 @@ class Recovery:
     Args:
         loop: the client's loop.
         connect: finds or starts a server within the given number of seconds.
-        window: seconds until ``give_up`` is called.
+        window: seconds until ``give_up`` is called, or until the first attempt has ended if that takes longer, because
+            its error says why there is no successor.
         give_up: called with the error of the latest attempt, or None if there was none.
     """
 
@@ -47,6 +49,9 @@ class Recovery:
         self._done = threading.Event()
         self._done.set()
         self._error: ZMQRuntimeError | None = None
+        self._is_first = False
+        """Whether the first attempt is under way."""
+        self._is_late = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -62,9 +67,11 @@ class Recovery:
         """Start waiting for a successor; with ``may_start``, also from now on, start it if there is none."""
         if self._deadline is None:
             self._error = None
+            self._is_late = False
             self._deadline = self._loop.call_later(self._window, self._on_deadline)
         if may_start and self._done.is_set():
             self._done = threading.Event()
+            self._is_first = True
             arguments = (self._done, self._backoff.attempts())
             self._thread = threading.Thread(target=self._try, args=arguments, name="server-successor", daemon=True)
             self._thread.start()
@@ -86,15 +93,27 @@ class Recovery:
         for pause in pauses:
             if done.wait(pause):
                 return
+            failed = None
             try:
                 self._connect(_CONNECT_SECONDS)
-                return
             except ClosedError:
                 return
             except ZMQRuntimeError as error:
-                self._error = error
+                failed = error
                 _log.warning("the server has no successor yet: %s", error)
+            self._loop.call_soon(functools.partial(self._on_attempt, done, failed))
+            if failed is None:
+                return
+
+    def _on_attempt(self, done: threading.Event, error: ZMQRuntimeError | None) -> None:
+        if done is self._done:
+            self._error, self._is_first = error, False
+            if self._is_late and self.is_under_way:
+                self._on_deadline()
 
     def _on_deadline(self) -> None:
+        if self._is_first and not self._done.is_set():
+            self._is_late = True
+            return
         self.end()
         self._give_up(self._error)
