@@ -6,24 +6,63 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import psutil
 import pytest
 
-from zmqruntime import ExecutionStatus, ProgressUpdate, QueueAction
+from zmqruntime import ExecutionStatus, ProgressUpdate, QueueAction, ZMQConfig
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.execution.server.handovers import HandedOver, Pace
 from zmqruntime.execution.workers.work_queue import Inbox, WorkQueue, receive_end
+from zmqruntime.testing import leak_check, own_home
 
 S = ExecutionStatus
-MakeClient = Callable[..., ExecutionClient]
 Kill = Callable[[ExecutionClient], None]
 
+SERVERS = Path(__file__).with_name("servers.py")
+QUICK = ZMQConfig(heartbeat_interval=0.1, heartbeat_window=0.5)
 COUNT = 15
-AHEAD = "HandingAheadServer"
+
+
+@pytest.fixture(scope="module")
+def isolated_home() -> Iterator[Path]:
+    """One home for all tests here: they share a server, or what is left of it when one of them has killed it."""
+    with pytest.MonkeyPatch.context() as patch, own_home(patch) as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def no_leaks() -> Iterator[None]:
+    """The server belongs to all of them, so nothing must be left after the last one."""
+    with leak_check():
+        yield
+
+
+def make_client() -> ExecutionClient:
+    """A client of the shared server, which outlives it."""
+    return ExecutionClient(7777, server=f"{SERVERS}:HandingAheadServer", config=QUICK)
+
+
+@pytest.fixture(scope="module")
+def shared(isolated_home: Path, no_leaks: None) -> Iterator[None]:
+    """Stops the shared server after the last test."""
+    yield
+    with make_client() as client:
+        client.shutdown_server()
+    for log in isolated_home.rglob("server.log"):
+        print(log.read_text())  # shown when a test failed
+
+
+@pytest.fixture
+def client(shared: None) -> Iterator[ExecutionClient]:
+    """A client of the shared server, which has nothing to do before and after the test."""
+    with make_client() as client:
+        yield client
+        client.change_queue(QueueAction.RESUME)
+        client.cancel_many(client.unended(), grace_seconds=0)
 
 
 class Batch:
@@ -66,8 +105,8 @@ def handed(client: ExecutionClient) -> HandedOver:
     return found
 
 
-def test_what_is_ahead_is_queued_until_its_worker_begins_it(make_client: MakeClient, tmp_path: Path) -> None:
-    batch = Batch(make_client(AHEAD), tmp_path)
+def test_what_is_ahead_is_queued_until_its_worker_begins_it(client: ExecutionClient, tmp_path: Path) -> None:
+    batch = Batch(client, tmp_path)
     report = batch.client.status()
     assert (report.running, report.queued) == (1, COUNT)
     states = [batch.client.poll_status(each) for each in batch.others]
@@ -78,22 +117,22 @@ def test_what_is_ahead_is_queued_until_its_worker_begins_it(make_client: MakeCli
     batch.check_others()
 
 
-def test_a_worker_that_dies_takes_only_what_it_was_running_with_it(make_client: MakeClient, tmp_path: Path) -> None:
-    batch = Batch(make_client(AHEAD), tmp_path, "os.kill(os.getpid(), 9)")
+def test_a_worker_that_dies_takes_only_what_it_was_running_with_it(client: ExecutionClient, tmp_path: Path) -> None:
+    batch = Batch(client, tmp_path, "os.kill(os.getpid(), 9)")
     batch.let_go()
     assert "SIGKILL" in (batch.client.wait(batch.first, 60).error or "")
     batch.check_others()
 
 
-def test_a_worker_that_cannot_be_cleaned_gives_back_what_it_has(make_client: MakeClient, tmp_path: Path) -> None:
-    batch = Batch(make_client(AHEAD), tmp_path, "os.close(1)")
+def test_a_worker_that_cannot_be_cleaned_gives_back_what_it_has(client: ExecutionClient, tmp_path: Path) -> None:
+    batch = Batch(client, tmp_path, "os.close(1)")
     batch.let_go()
     assert batch.client.wait(batch.first, 60).status is S.COMPLETE
     batch.check_others()
 
 
-def test_one_that_is_ahead_and_is_cancelled_never_runs(make_client: MakeClient, tmp_path: Path) -> None:
-    batch = Batch(make_client(AHEAD), tmp_path)
+def test_one_that_is_ahead_and_is_cancelled_never_runs(client: ExecutionClient, tmp_path: Path) -> None:
+    batch = Batch(client, tmp_path)
     assert "will not run" in batch.client.cancel(batch.others[3]).message
     end = batch.client.wait(batch.others[3], 60)
     assert (end.status, end.attempts) == (S.CANCELLED, 0)
@@ -101,8 +140,8 @@ def test_one_that_is_ahead_and_is_cancelled_never_runs(make_client: MakeClient, 
     batch.check_others(but=1)
 
 
-def test_many_that_are_ahead_are_cancelled_together(make_client: MakeClient, tmp_path: Path) -> None:
-    batch = Batch(make_client(AHEAD), tmp_path)
+def test_many_that_are_ahead_are_cancelled_together(client: ExecutionClient, tmp_path: Path) -> None:
+    batch = Batch(client, tmp_path)
     counts = batch.client.cancel_many(batch.others, queued_only=True)
     assert counts.not_run == COUNT
     batch.let_go()
@@ -110,15 +149,15 @@ def test_many_that_are_ahead_are_cancelled_together(make_client: MakeClient, tmp
     assert batch.lines() == 0
 
 
-def test_killing_the_first_one_does_not_touch_those_that_are_ahead(make_client: MakeClient, tmp_path: Path) -> None:
-    batch = Batch(make_client(AHEAD), tmp_path)
+def test_killing_the_first_one_does_not_touch_those_that_are_ahead(client: ExecutionClient, tmp_path: Path) -> None:
+    batch = Batch(client, tmp_path)
     batch.client.cancel(batch.first, grace_seconds=0)
     assert batch.client.wait(batch.first, 60).status is S.CANCELLED
     batch.check_others()
 
 
-def test_a_higher_priority_comes_before_what_is_ahead(make_client: MakeClient, tmp_path: Path) -> None:
-    batch = Batch(make_client(AHEAD), tmp_path)
+def test_a_higher_priority_comes_before_what_is_ahead(client: ExecutionClient, tmp_path: Path) -> None:
+    batch = Batch(client, tmp_path)
     urgent = batch.client.submit({"do": "nothing"}, priority=5)
     batch.let_go()
     started = batch.client.wait(urgent, 60).started_at or 0.0
@@ -126,8 +165,8 @@ def test_a_higher_priority_comes_before_what_is_ahead(make_client: MakeClient, t
     assert all(started <= (batch.client.poll_status(each).started_at or 0.0) for each in batch.others)
 
 
-def test_a_pause_holds_what_is_ahead(make_client: MakeClient, tmp_path: Path) -> None:
-    batch = Batch(make_client(AHEAD), tmp_path)
+def test_a_pause_holds_what_is_ahead(client: ExecutionClient, tmp_path: Path) -> None:
+    batch = Batch(client, tmp_path)
     batch.client.change_queue(QueueAction.PAUSE)
     batch.let_go()
     batch.client.wait(batch.first, 60)
@@ -137,8 +176,8 @@ def test_a_pause_holds_what_is_ahead(make_client: MakeClient, tmp_path: Path) ->
     batch.check_others()
 
 
-def test_one_that_is_ahead_can_be_held_and_moved(make_client: MakeClient, tmp_path: Path) -> None:
-    batch = Batch(make_client(AHEAD), tmp_path)
+def test_one_that_is_ahead_can_be_held_and_moved(client: ExecutionClient, tmp_path: Path) -> None:
+    batch = Batch(client, tmp_path)
     batch.client.change_queue(QueueAction.HOLD, batch.others[0])
     batch.client.change_queue(QueueAction.MOVE, batch.others[-1], position=0)
     batch.let_go()
@@ -149,9 +188,13 @@ def test_one_that_is_ahead_can_be_held_and_moved(make_client: MakeClient, tmp_pa
     batch.check_others()
 
 
-def test_a_long_one_at_the_head_does_not_hold_the_others_back(make_client: MakeClient, tmp_path: Path) -> None:
-    client = make_client("HandingAheadForAMomentServer")
-    go = tmp_path / "go"
+def test_a_long_one_at_the_head_does_not_hold_the_others_back(isolated_home: Path, tmp_path: Path) -> None:
+    server = f"{SERVERS}:HandingAheadForAMomentServer"
+    with ExecutionClient(7778, server=server, config=QUICK, persistent=False) as client:
+        let_others_pass(client, tmp_path / "go")
+
+
+def let_others_pass(client: ExecutionClient, go: Path) -> None:
     waiting, *others = client.submit_batch(
         [
             client.request_for({"do": "resumable_until", "file": str(go)}),
@@ -164,29 +207,27 @@ def test_a_long_one_at_the_head_does_not_hold_the_others_back(make_client: MakeC
     client.wait(waiting, 60)
 
 
-def test_what_is_ahead_stays_queued_when_the_server_is_stopped(make_client: MakeClient, tmp_path: Path) -> None:
-    batch = Batch(make_client(AHEAD, persistent=True), tmp_path)
+def test_what_is_ahead_stays_queued_when_the_server_is_stopped(client: ExecutionClient, tmp_path: Path) -> None:
+    batch = Batch(client, tmp_path)
     batch.client.shutdown_server()
     batch.client.connect()
     assert batch.client.poll_status(batch.first).status is S.INTERRUPTED
     batch.check_others()
-    batch.client.shutdown_server()
 
 
 def test_what_is_ahead_stays_queued_when_the_server_is_killed(
-    make_client: MakeClient, tmp_path: Path, kill_server: Kill
+    client: ExecutionClient, tmp_path: Path, kill_server: Kill
 ) -> None:
-    batch = Batch(make_client(AHEAD, persistent=True), tmp_path)
+    batch = Batch(client, tmp_path)
     kill_server(batch.client)
     assert batch.client.wait(batch.first, 60).status is S.INTERRUPTED
     batch.check_others()
-    batch.client.shutdown_server()
 
 
 def test_what_a_worker_began_before_its_server_was_killed_is_not_run_again(
-    make_client: MakeClient, tmp_path: Path, kill_server: Kill
+    client: ExecutionClient, tmp_path: Path, kill_server: Kill
 ) -> None:
-    batch = Batch(make_client(AHEAD, persistent=True), tmp_path)
+    batch = Batch(client, tmp_path)
     server = psutil.Process(batch.client.server.pid)
     began = tmp_path / "began"
     stuck = f"import pathlib, time\npathlib.Path({str(began)!r}).touch()\ntime.sleep(3600)"
@@ -200,13 +241,12 @@ def test_what_a_worker_began_before_its_server_was_killed_is_not_run_again(
     end = batch.client.wait(last, 60)
     assert (end.status, end.attempts) == (S.INTERRUPTED, 1)
     assert batch.client.wait(batch.first, 60).status is S.INTERRUPTED
-    batch.client.shutdown_server()
 
 
 def test_after_a_power_failure_what_was_ahead_may_have_run(
-    make_client: MakeClient, tmp_path: Path, kill_server: Kill
+    client: ExecutionClient, tmp_path: Path, kill_server: Kill
 ) -> None:
-    batch = Batch(make_client(AHEAD, persistent=True), tmp_path)
+    batch = Batch(client, tmp_path)
     was = handed(batch.client)
     os.kill(batch.client.server.pid, signal.SIGSTOP)  # so that no successor starts before the machine "was off"
     with database(batch.client) as connection:
@@ -216,18 +256,16 @@ def test_after_a_power_failure_what_was_ahead_may_have_run(
     ends = [batch.client.wait(each, 60) for each in (batch.first, *batch.others)]
     assert {(end.status, end.attempts) for end in ends} == {(S.INTERRUPTED, 1)}
     assert batch.lines() == 0
-    batch.client.shutdown_server()
 
 
 def test_resumable_ones_that_were_ahead_run_again_without_an_attempt_spent(
-    make_client: MakeClient, tmp_path: Path, kill_server: Kill
+    client: ExecutionClient, tmp_path: Path, kill_server: Kill
 ) -> None:
-    batch = Batch(make_client(AHEAD, persistent=True), tmp_path, resumable=True)
+    batch = Batch(client, tmp_path, resumable=True)
     kill_server(batch.client)
     batch.let_go()
     assert batch.client.wait(batch.first, 60).attempts == 2
     batch.check_others()
-    batch.client.shutdown_server()
 
 
 # --- the parts alone ----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Import them in a ``conftest.py``; nothing imports this module at run time.
 """
 
 import asyncio
+import contextlib
 import gc
 import os
 import shutil
@@ -19,7 +20,7 @@ from zmq.utils.garbage import gc as _collector
 
 from zmqruntime.testing_segments import own_segments
 
-__all__ = ["isolated_home", "no_leaks", "until", "zero_copy_thread"]
+__all__ = ["isolated_home", "leak_check", "no_leaks", "own_home", "until", "zero_copy_thread"]
 
 _END_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
@@ -29,11 +30,18 @@ _LIBRARY_PROCESSES = ("resource_tracker", "forkserver")  # multiprocessing keeps
 @pytest.fixture
 def isolated_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Provide a new home folder, short enough for socket paths, for this test and the processes that it starts."""
+    with own_home(monkeypatch) as home:
+        yield home
+
+
+@contextlib.contextmanager
+def own_home(patch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Provide what :func:`isolated_home` does, for a fixture that several tests share."""
     home = Path(tempfile.mkdtemp(prefix="zr"))
     for variable in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(variable, str(home))
+        patch.setenv(variable, str(home))
     for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
-        monkeypatch.delenv(variable, raising=False)
+        patch.delenv(variable, raising=False)
     yield home
     left = [path for path in home.rglob("*") if path.is_socket()]
     shutil.rmtree(home, ignore_errors=True)
@@ -56,6 +64,13 @@ def no_leaks() -> Iterator[None]:
 
     Only what this process and its descendants made counts, not what other programs are doing at the same time.
     """
+    with leak_check():
+        yield
+
+
+@contextlib.contextmanager
+def leak_check() -> Iterator[None]:
+    """Check what :func:`no_leaks` does, for a fixture that several tests share."""
     gc.collect()
     threads, children, shared = set(threading.enumerate()), _children(), own_segments()
     descriptors = _descriptors()
