@@ -160,3 +160,20 @@ def test_ids_may_be_short_and_must_be_text(executor: Executor) -> None:
     for wrong in (None, 3, ""):
         with pytest.raises(TypeError, match="must be the id of an execution as text"):
             executor.future(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_forked_process_that_comes_out_of_a_function_does_not_go_on_as_a_worker(
+    executor: Executor, tmp_path: Path
+) -> None:
+    log = str(tmp_path / "log")
+    for _ in range(5):  # short ones are handed to the worker ahead from now on
+        executor.submit(functions.add_line, "first", log).result(60)
+    ways = ["return", "error", "exit"] * 2
+    futures = [executor.submit(functions.fork_and_go_on, way, log) for way in ways]
+    futures += [executor.submit(functions.add_line, str(number), log) for number in range(30)]
+    assert [future.result(60) for future in futures] == [*ways, *map(str, range(30))]
+    lines = Path(log).read_text().splitlines()
+    assert sorted(lines) == sorted(
+        [*["first"] * 5, *(f"{way} {which}" for way in ways for which in ("parent", "child")), *map(str, range(30))]
+    )

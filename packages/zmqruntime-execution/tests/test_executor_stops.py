@@ -1,14 +1,17 @@
 """The executor: many executions are cancelled together, and a worker that is cut off counts as dead."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import task_functions as functions
 
+from zmqruntime import ServerLostError
 from zmqruntime.execution import Executor, TaskError, TaskTimeoutError
+from zmqruntime.execution.executor.mapping import mapped
 from zmqruntime.messages import CancelManyResponse
 
 
@@ -66,3 +69,26 @@ def test_a_time_limit_is_a_timeout(executor: Executor) -> None:
     with pytest.raises(TimeoutError, match=r"it exceeded its time limit of 0\.2 s") as late:
         executor.options(time_limit=0.2).submit(functions.stubborn).result(60)
     assert isinstance(late.value, TaskTimeoutError)
+
+
+def test_a_map_ends_with_its_own_error_where_the_rest_cannot_be_cancelled() -> None:
+    class Lost:
+        def result(self, timeout: float | None = None) -> None:
+            raise ServerLostError("the server ended")
+
+    def cancel(waiting: object) -> None:
+        raise ServerLostError("no reply")
+
+    def submit(chunks: Sequence[object]) -> list[Any]:
+        return [Lost() for _ in chunks]
+
+    results = mapped(submit, cancel, [[1, 2]], timeout=None, chunksize=1, buffersize=None)
+    with pytest.raises(ServerLostError, match="the server ended") as failed:
+        next(results)
+    assert "no reply" in failed.value.__notes__[0]
+
+
+def test_events_with_values_of_functions_can_be_dictionaries(executor: Executor) -> None:
+    future = executor.submit(functions.identity, (1, 2))
+    assert future.result(60) == (1, 2)
+    assert [event.to_dict()["type"] for event in future.events()][-1] == "state"

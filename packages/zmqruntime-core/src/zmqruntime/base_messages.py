@@ -83,8 +83,11 @@ class Message(Mapped, msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     protocol: int = PROTOCOL_VERSION
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the message as plain dicts, lists, strings and numbers, including ``type``."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(bytes,))
+        """Return the message as plain dicts, lists, strings and numbers, including ``type``.
+
+        Bytes, and values of functions that MessagePack has no notation for, stay as they are.
+        """
+        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(bytes, msgspec.msgpack.Ext))
         return plain
 
     @classmethod

@@ -211,8 +211,11 @@ class ExecutionSnapshot(Mapped, msgspec.Struct, frozen=True, kw_only=True, forbi
     is about to start, if it is not queued, and in events."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the snapshot as plain dicts, lists, strings and numbers."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(bytes,))
+        """Return the snapshot as plain dicts, lists, strings and numbers.
+
+        Bytes, and values of functions that MessagePack has no notation for, stay as they are.
+        """
+        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(bytes, msgspec.msgpack.Ext))
         return plain
 
     def _repr_html_(self) -> str:

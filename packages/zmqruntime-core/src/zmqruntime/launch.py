@@ -136,7 +136,7 @@ def start_server_process(spec: ServerSpec, lifetime: Lifetime, timeout: float) -
     if line == READY_LINE:
         return start.process
     code = start.process.returncode
-    what = f"did not answer within {timeout:g} s" if line is None else f"ended with exit code {code}"
+    what = f"did not answer within {timeout:.3g} s" if line is None else f"ended with exit code {code}"
     raise ServerStartError(f"the server for port {spec.port} {what}; its log is {log_path}", log_tail(log_path, begin))
 
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from zmqruntime.exceptions import RequestRefusedError
+from zmqruntime.exceptions import RequestRefusedError, ZMQRuntimeError
 from zmqruntime.execution.executor.futures import TaskFuture
 from zmqruntime.messages import ErrorCode
 
@@ -95,8 +95,15 @@ def _results(
                 yield from _next_result(waiting, deadline)
             if buffersize is not None:
                 _fill(submit, chunks, waiting, buffersize)
-    finally:
+    except Exception as error:
+        try:
+            cancel(waiting)
+        except ZMQRuntimeError as failed:  # for the same reason, most likely
+            error.add_note(f"The calls that had not ended were not cancelled: {failed}")
+        raise
+    except BaseException:  # closed early, or Ctrl-C
         cancel(waiting)
+        raise
 
 
 def _next_result(waiting: "deque[TaskFuture[Any]]", deadline: float | None) -> Any:

@@ -26,6 +26,7 @@ from zmqruntime.execution.tasks.hub import TaskHub
 from zmqruntime.execution.tasks.task import TaskReport, entered
 from zmqruntime.execution.tracing import traced_run
 from zmqruntime.execution.user_traceback import user_traceback
+from zmqruntime.execution.workers.forked import in_this_process
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import ExecuteRequest, LogLine, PackedExecuteRequest
 from zmqruntime.shape import MAX_RESULT_ELEMENTS, problem_in
@@ -84,7 +85,7 @@ class TaskRun:
         """Run the task in this thread and return its outcome. Never raises, whatever the task does."""
         try:
             with entered(self.hub.task), traced_run(self._request, self._attempt):
-                result = execute_task(self._request.submission_id, _unpacked(self._request))
+                result = in_this_process(execute_task, self._request.submission_id, _unpacked(self._request))
             # Encoded here, so that a result that cannot be sent is a failure of the task and not of the worker.
             return self._finished(Outcome.COMPLETE, result=result)
         except TaskFailed as error:
