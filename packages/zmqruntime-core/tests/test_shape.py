@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from zmqruntime import ExecuteRequest, UnsendableError
 from zmqruntime.codec import clean_text, encode, encode_given, pack_given
+from zmqruntime.messages import BatchRequest
 from zmqruntime.shape import MAX_DEPTH, problem_in
 
 SIGNS = st.sampled_from(
@@ -95,3 +96,42 @@ def test_a_class_that_raises_is_named() -> None:
 def test_text_that_is_not_text_is_escaped() -> None:
     assert clean_text("pl\udce4t") == "pl\\udce4t"
     assert clean_text("plät") == "plät"
+
+
+def batch_with(payload: object, place: int) -> BatchRequest:
+    payloads: list[object] = [{"number": str(number), "text": "x" * 30} for number in range(300)]
+    payloads.insert(place, payload)
+    return BatchRequest(requests=[ExecuteRequest(submission_id=f"{n:032}", payload=p) for n, p in enumerate(payloads)])
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        (msgspec.Raw(b"\xa1\xff"), "not UTF-8"),
+        (msgspec.Raw(b"\x81\xc7\x01\x05x\x01"), "extension type as a key"),
+        (msgspec.Raw(b"\x81\x80\x01"), "a map as a key"),
+        (msgspec.Raw(b"\xc7\x03\xffabc"), "time that does not exist"),
+        (nested(MAX_DEPTH + 11), "nested deeper"),
+        (nested(MAX_DEPTH - 10), None),
+        (["text"] * 9_000, None),
+        (msgspec.msgpack.Ext(5, b"x"), None),
+    ],
+)
+def test_one_bad_value_among_many_is_found(payload: object, words: str | None) -> None:
+    for place in (0, 150, 300):
+        if words is None:
+            encode_given(batch_with(payload, place), "it")
+        else:
+            with pytest.raises(UnsendableError, match=words):
+                encode_given(batch_with(payload, place), "it")
+
+
+def test_many_short_requests_are_checked_without_a_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("zmqruntime.shape._scan")
+    encode_given(batch_with({"args": [1, "two", 3.5, None]}, 7), "it")
+
+
+def test_a_value_hidden_behind_another_of_the_same_key_is_seen() -> None:
+    deep = b"\x91" * 1000 + b"\x90"
+    data = b"\x82\xa1a" + deep + b"\xa1a\x01"
+    assert "nested deeper" in (problem_in(data, is_message=True) or "")

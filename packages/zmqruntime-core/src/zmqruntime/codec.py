@@ -2,14 +2,14 @@
 
 import functools
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
 
 from zmqruntime.base_messages import PROTOCOL_VERSION, ErrorCode, Message
 from zmqruntime.exceptions import MessageError, UnsendableError
-from zmqruntime.shape import MAX_DEPTH, MAX_ELEMENTS, problem_in
+from zmqruntime.shape import MAX_DEPTH, MAX_ELEMENTS, problem_in, simple_parts
 
 __all__ = ["Decoder", "clean_text", "encode", "encode_given", "pack_given"]
 
@@ -113,42 +113,14 @@ class _Envelope(msgspec.Struct):
 _read_envelope = msgspec.msgpack.Decoder(_Envelope).decode
 
 
-_CONTAINERS = bytes([*range(0x80, 0xA0), *range(0xDC, 0xE0)])
 _STEPS = 2_000
-_LEVELS = 8
-_split_list = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
-_split_map = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def _problem_with(data: bytes) -> str | None:
     """Return what is wrong with a message, without scanning those too short to have too many elements or levels."""
-    if len(data) <= MAX_ELEMENTS and (_is_simple(data) or _is_wide(data)):
+    if len(data) <= MAX_ELEMENTS and simple_parts(data) is not None:
         return None
     return problem_in(data, is_message=True, max_steps=_STEPS)
-
-
-def _is_simple(data: bytes) -> bool:
-    """Whether it is no list or map, or has too few of them to be nested too deeply."""
-    return data[:1] not in _CONTAINERS or len(data) - len(data.translate(None, _CONTAINERS)) <= MAX_DEPTH
-
-
-def _is_wide(data: bytes) -> bool:
-    """Whether what it consists of a few levels down is simple, as in a long list of events; much faster than a scan."""
-    try:
-        values = [data]
-        for _ in range(_LEVELS):
-            values = [bytes(part) for value in values for part in _parts_of(value)]
-            values = [value for value in values if not _is_simple(value)]
-            if not values:
-                return True
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass  # the scan says what is wrong
-    return False
-
-
-def _parts_of(value: bytes) -> Iterable[msgspec.Raw]:
-    is_map = 0x80 <= value[0] <= 0x8F or value[0] >= 0xDE
-    return _split_map(value).values() if is_map else _split_list(value)
 
 
 class Decoder(Generic[T]):

@@ -8,10 +8,11 @@ only UTF-8 text, existing times and keys that can be keys. The format is msgpack
 
 import re
 import struct
+from collections.abc import Iterable
 
 import msgspec
 
-__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "MAX_RESULT_ELEMENTS", "problem_in"]
+__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "MAX_RESULT_ELEMENTS", "problem_in", "simple_parts"]
 
 MAX_DEPTH = 100
 """Maximum nesting depth of lists and maps in a value."""
@@ -32,7 +33,15 @@ _LENGTHS = {
 _RUN = 4096
 _TIME = 0xFF  # extension type -1
 
+_CONTAINERS = bytes([*range(0x80, 0xA0), *range(0xDC, 0xE0)])
+_EXTENSIONS = bytes([0xC1, 0xC7, 0xC8, 0xC9, *range(0xD4, 0xD9)])
+_LEVELS = 8
+_DECODED_BYTES = 8 * 1024  # of a value that is decoded to find out whether it can be
+_BYTES_OF_PART = 32
+
 _decode_any = msgspec.msgpack.Decoder().decode
+_split_list = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_split_map = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Bad(Exception):
@@ -51,6 +60,8 @@ def problem_in(
         max_steps: number of steps after which the rest is accepted unseen, for callers that must be quick and do not
             decode it; a step is a container, a text or a run of equal scalars [default: no limit].
     """
+    if len(data) <= max_elements and _is_decodable(data, is_message):
+        return None
     try:
         _scan(data, max_elements, MAX_DEPTH + (_ENVELOPE_DEPTH if is_message else 0), max_steps or len(data) + 1)
     except _Bad as error:
@@ -58,6 +69,63 @@ def problem_in(
     except (IndexError, struct.error):
         return "it ends in the middle of a value"
     return None
+
+
+def simple_parts(data: bytes) -> list[bytes] | None:
+    """Return values that a value consists of, each with too few lists and maps to be nested too deeply.
+
+    Returns:
+        The values; None if there are too many of them, or too deep in it, or it cannot be taken apart.
+    """
+    found: list[bytes] = []
+    values = [data]
+    try:
+        for _ in range(_LEVELS):
+            found += [value for value in values if _is_simple(value)]
+            values = [value for value in values if not _is_simple(value)]
+            if not values:
+                return found
+            if any(_has_small_parts(value) for value in values):
+                return None
+            values = [bytes(part) for value in values for part in _parts_of(value)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, struct.error):
+        pass
+    return None
+
+
+def _is_simple(data: bytes) -> bool:
+    return data[:1] not in _CONTAINERS or len(data) - len(data.translate(None, _CONTAINERS)) <= MAX_DEPTH
+
+
+def _has_small_parts(value: bytes) -> bool:
+    """Whether it is a long list or map of short values, which a scan passes in runs."""
+    form = _LENGTHS.get(value[0])
+    return form is not None and form.unpack_from(value, 1)[0] * _BYTES_OF_PART > len(value)
+
+
+def _parts_of(value: bytes) -> Iterable[msgspec.Raw]:
+    if not (0x80 <= value[0] <= 0x8F or value[0] >= 0xDE):
+        return _split_list(value)
+    found = _split_map(value)
+    if len(found) != _header(value, 0, value[0])[1]:
+        raise msgspec.DecodeError("it has two values of one key")
+    return found.values()
+
+
+def _is_decodable(data: bytes, is_message: bool) -> bool:
+    """Whether a message or a short value is proven to be one by decoding its parts, which is faster than a scan."""
+    parts = simple_parts(data) if is_message else [data] if _is_simple(data) else None
+    if parts is None:
+        return False
+    try:
+        for part in parts:
+            if len(part) > _DECODED_BYTES or len(part.translate(None, _EXTENSIONS)) < len(part):
+                _scan(part, len(part), MAX_DEPTH, len(part) + 1)
+            else:
+                _decode_any(part)
+    except (_Bad, msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError, struct.error):
+        return False  # the scan of the whole says what is wrong
+    return True
 
 
 def _scan(data: bytes, max_elements: int, max_depth: int, max_steps: int) -> None:
