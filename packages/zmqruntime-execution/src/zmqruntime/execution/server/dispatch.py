@@ -14,7 +14,7 @@ from zmqruntime.execution.server.handovers import HandedOver, Pace
 from zmqruntime.execution.server.lanes import Key
 from zmqruntime.execution.server.needs import NO_NEEDS
 from zmqruntime.execution.server.store import Record, StoreError
-from zmqruntime.execution.workers.begun import begun_dir, boot, forget_begun, read_begun
+from zmqruntime.execution.workers.begun import begun_dir, boot, forget_begun, notes_in, read_begun
 from zmqruntime.execution.workers.pool import Ahead, WorkerHandle, WorkerPool
 from zmqruntime.loop import SocketLoop, Timer
 from zmqruntime.messages import PackedExecuteRequest
@@ -71,6 +71,8 @@ class Dispatcher:
         self._pool = pool
         self._folders = folders
         self._begun_dir = begun_dir(folders.server)
+        self._last_notes = notes_in(self._begun_dir)
+        """Those of the last server's workers: this one has none yet."""
         self._own_environment = own_environment
         self._on_start = on_start
         self._on_unreadable = on_unreadable
@@ -277,15 +279,15 @@ class Dispatcher:
         found = set() if handed is None else set(handed.runs)
         if handed is not None and handed.boot == self._boot:
             try:
-                found &= read_begun(self._begun_dir)
+                found &= read_begun(self._last_notes)
             except OSError as error:
                 raise StoreError(f"cannot read what was running in {self._begun_dir}: {error}") from error
         return found
 
     def forget_begun(self) -> None:
         """Forget what the workers of the last server have begun, once it is on disk what became of that."""
-        self._ledger.after_commit("", functools.partial(forget_begun, self._begun_dir))
+        self._ledger.after_commit("", functools.partial(forget_begun, self._last_notes))
 
     def forget_worker(self, pid: int) -> None:
         """The same for one worker that has ended."""
-        self._ledger.after_commit("", functools.partial(forget_begun, self._begun_dir, pid))
+        self._ledger.after_commit("", functools.partial(forget_begun, [self._begun_dir / str(pid)]))

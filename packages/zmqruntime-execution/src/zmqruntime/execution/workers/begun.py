@@ -9,12 +9,13 @@ import contextlib
 import os
 import select
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-__all__ = ["BegunNotes", "begun_dir", "boot", "forget_begun", "read_begun"]
+__all__ = ["BegunNotes", "begun_dir", "boot", "forget_begun", "notes_in", "read_begun"]
 
 _PLACES: Final = 64
 """More than a worker can begin before the server has written the end of the first of them."""
@@ -57,23 +58,28 @@ class BegunNotes:
         return not self._server.poll(0)
 
 
-def read_begun(folder: Path) -> set[tuple[int, int]]:
-    """Return number and attempt of what the workers of a server have begun last.
+def notes_in(folder: Path) -> list[Path]:
+    """Return the files with notes that are in the folder now."""
+    return list(folder.glob("*"))
+
+
+def read_begun(notes: Iterable[Path]) -> set[tuple[int, int]]:
+    """Return number and attempt of what workers have begun last.
 
     Raises:
         OSError: The notes cannot be read.
     """
     found: set[tuple[int, int]] = set()
-    for path in folder.glob("*"):
+    for path in notes:
         data = path.read_bytes()
         if len(data) == _PLACES * _NOTE.size:  # otherwise the worker ended before it was ready
             found.update(_NOTE.iter_unpack(data))
     return found
 
 
-def forget_begun(folder: Path, pid: int | None = None) -> None:
-    """Remove the notes of one worker, or of all."""
-    for path in folder.glob("*" if pid is None else str(pid)):
+def forget_begun(notes: Iterable[Path]) -> None:
+    """Remove files with notes, of workers that have ended."""
+    for path in notes:
         with contextlib.suppress(OSError):
             path.unlink()
 
