@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import psutil
@@ -16,11 +17,14 @@ import pytest
 from zmqruntime import ExecutionStatus, ProgressUpdate, QueueAction, ZMQConfig
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.execution.server.handovers import HandedOver, Pace
+from zmqruntime.execution.workers.begun import BegunNotes, begun_dir, forget_begun, notes_in, read_begun
 from zmqruntime.execution.workers.work_queue import Inbox, WorkQueue, receive_end
+from zmqruntime.messages import EventBatch, EventBatches, Message
 from zmqruntime.testing import leak_check, own_home
 
 S = ExecutionStatus
 Kill = Callable[[ExecutionClient], None]
+ClientT = TypeVar("ClientT", bound=ExecutionClient)
 
 SERVERS = Path(__file__).with_name("servers.py")
 QUICK = ZMQConfig(heartbeat_interval=0.1, heartbeat_window=0.5)
@@ -41,16 +45,16 @@ def no_leaks() -> Iterator[None]:
         yield
 
 
-def make_client() -> ExecutionClient:
+def make_client(kind: type[ClientT]) -> ClientT:
     """A client of the shared server, which outlives it."""
-    return ExecutionClient(7777, server=f"{SERVERS}:HandingAheadServer", config=QUICK)
+    return kind(7777, server=f"{SERVERS}:HandingAheadServer", config=QUICK)
 
 
 @pytest.fixture(scope="module")
 def shared(isolated_home: Path, no_leaks: None) -> Iterator[None]:
     """Stops the shared server after the last test."""
     yield
-    with make_client() as client:
+    with make_client(ExecutionClient) as client:
         client.shutdown_server()
     for log in isolated_home.rglob("server.log"):
         print(log.read_text())  # shown when a test failed
@@ -59,7 +63,7 @@ def shared(isolated_home: Path, no_leaks: None) -> Iterator[None]:
 @pytest.fixture
 def client(shared: None) -> Iterator[ExecutionClient]:
     """A client of the shared server, which has nothing to do before and after the test."""
-    with make_client() as client:
+    with make_client(ExecutionClient) as client:
         yield client
         client.change_queue(QueueAction.RESUME)
         client.cancel_many(client.unended(), grace_seconds=0)
@@ -268,6 +272,34 @@ def test_resumable_ones_that_were_ahead_run_again_without_an_attempt_spent(
     batch.check_others()
 
 
+class CountingClient(ExecutionClient):
+    """Notes how many executions each message from the server is about."""
+
+    told: list[int]
+
+    def on_event(self, topic: bytes, event: Message) -> None:
+        if isinstance(event, EventBatch | EventBatches):
+            self.told.append(len(event.batches) if isinstance(event, EventBatches) else 1)
+        super().on_event(topic, event)
+
+
+def test_ends_that_come_together_are_one_commit_and_one_message(shared: None, tmp_path: Path) -> None:
+    with make_client(CountingClient) as client:
+        client.told = []
+        batch = Batch(client, tmp_path)
+        server = psutil.Process(client.server.pid)
+        server.suspend()
+        told_before = len(client.told)
+        batch.let_go()
+        while batch.lines() < COUNT:
+            os.sched_yield()
+        server.resume()
+        batch.check_others()
+        told = client.told[told_before:]
+    assert len(told) <= 4, "the server hears of some of them in another turn at most"
+    assert sum(told) <= COUNT + 3, "start and end of each are told together"
+
+
 # --- the parts alone ----------------------------------------------------------------------------------------------
 
 
@@ -287,6 +319,32 @@ def test_pace_forgets_the_names_that_it_has_not_heard_of_for_longest() -> None:
     for number in range(3000):
         pace.note(str(number), 0.001)
     assert (pace.ahead("0"), pace.ahead("2999")) == (0, 20)
+
+
+def test_what_a_server_forgets_at_its_first_commit_are_not_the_notes_of_its_own_workers(
+    client: ExecutionClient, tmp_path: Path, kill_server: Kill
+) -> None:
+    kill_server(client)
+    client.connect()
+    execution_id = client.submit({"do": "nothing"})
+    assert client.wait(execution_id, 60).status is S.COMPLETE
+    with database(client) as connection:
+        query = "SELECT number FROM executions WHERE execution_id = ?"
+        (number,) = connection.execute(query, (execution_id,)).fetchone()
+    assert (number, 1) in read_begun(notes_in(begun_dir(client.config.server_dir(client.port))))
+
+
+def test_only_the_notes_that_are_named_are_forgotten(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    (tmp_path / "1").write_bytes(b"of another worker")
+    before = notes_in(tmp_path)
+    notes = BegunNotes(tmp_path, ours.fileno())
+    assert notes.note(7, 1)
+    forget_begun(before)
+    assert (7, 1) in read_begun(notes_in(tmp_path))
+    os.close(notes.descriptor)
+    ours.close()
+    theirs.close()
 
 
 def test_a_damaged_row_is_not_read() -> None:

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import functools
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,6 +82,7 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 CALLBACK_SECONDS = 1.0
 _RECENT_ENDS = 4096
 _POSITIONS_AT_ONCE = 1000
+_ID_BYTES = 10
 
 
 class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
@@ -194,8 +196,15 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
 
     def request_for(self, task: Any, config: Any = None, **options: Unpack[SubmitOptions]) -> ExecuteRequest:
         """Return a submission for :meth:`submit_batch`, with a new id if none is given; see :class:`SubmitOptions`."""
-        options.setdefault("submission_id", self._id_prefix + uuid.uuid4().hex[:20])
+        if "submission_id" not in options:
+            (options["submission_id"],) = self.new_ids(1)
         return ExecuteRequest(payload=self.serialize_task(task, config), **options)
+
+    def new_ids(self, count: int) -> list[str]:
+        """Return the ids of ``count`` executions that are going to be submitted."""
+        digits = os.urandom(_ID_BYTES * count).hex()
+        length = 2 * _ID_BYTES
+        return [self._id_prefix + digits[begin : begin + length] for begin in range(0, len(digits), length)]
 
     def submit(
         self, task: Any, config: Any = None, *, timeout: float | None = None, **options: Unpack[SubmitOptions]

@@ -33,6 +33,8 @@ class _Target:
     pickled: bytes | None
     signature: inspect.Signature | None
     checks: dict[str, Check]
+    fitting: range
+    """How many positional arguments alone fit, whatever they are; empty if that needs a closer look."""
 
     def parameter(self, place: int) -> str:
         """Return the name of a positional parameter."""
@@ -111,6 +113,7 @@ class CallMaker:
         reference, pickled = self._reference(fn)
         file = "" if pickled is not None else _source_of(fn, reference)
         signature = _signature_of(fn)
+        checks = {} if signature is None else checks_of(fn, signature)
         return _Target(
             name=name_of(fn),
             reference=reference,
@@ -118,7 +121,8 @@ class CallMaker:
             code=code_digest(file),
             pickled=pickled,
             signature=signature,
-            checks={} if signature is None else checks_of(fn, signature),
+            checks=checks,
+            fitting=range(0) if signature is None or checks else _fitting(signature),
         )
 
     def _reference(self, fn: Callable[..., Any]) -> tuple[str, bytes | None]:
@@ -170,13 +174,22 @@ def _signature_of(fn: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
+def _fitting(signature: inspect.Signature) -> range:
+    """Return the numbers of positional arguments that fit, if there are only plain parameters."""
+    parameters = signature.parameters.values()
+    if any(each.kind > inspect.Parameter.POSITIONAL_OR_KEYWORD for each in parameters):
+        return range(0)
+    least = sum(each.default is inspect.Parameter.empty for each in parameters)
+    return range(least, len(parameters) + 1)
+
+
 def _bound(target: _Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Check the arguments; return those that could be given by position by position.
 
     Raises:
         TypeError: They do not fit the function.
     """
-    if target.signature is None:
+    if target.signature is None or (not kwargs and len(args) in target.fitting):
         return args, kwargs
     try:
         bound = target.signature.bind(*args, **kwargs)

@@ -78,9 +78,9 @@ class InlineLink:
         if self._is_shut:
             raise RuntimeError("cannot schedule new futures after shutdown")
 
-    def new_id(self) -> str:
-        """Return the id of an execution that is going to be submitted."""
-        return uuid.uuid4().hex
+    def new_ids(self, count: int) -> list[str]:
+        """Return the ids of ``count`` executions that are going to be submitted."""
+        return [uuid.uuid4().hex for _ in range(count)]
 
     def submit(
         self, requests: list[ExecuteRequest], environment: TaskEnvironment | None, name: str

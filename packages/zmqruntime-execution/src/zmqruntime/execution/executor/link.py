@@ -67,8 +67,8 @@ class Link(FutureLink, Protocol):
     def check_open(self) -> None:
         """Check that it was not shut down; raises ``RuntimeError`` if it was."""
 
-    def new_id(self) -> str:
-        """Return the id of an execution that is going to be submitted."""
+    def new_ids(self, count: int) -> list[str]:
+        """Return the ids of ``count`` executions that are going to be submitted."""
 
     def submit(
         self, requests: list[ExecuteRequest], environment: TaskEnvironment | None, name: str
@@ -237,9 +237,9 @@ class ServerLink:
             return None
         return store_arguments(self.options.config.server_dir(client.port), execution_id, data)
 
-    def new_id(self) -> str:
-        """Return the id of an execution that is going to be submitted."""
-        return self.scope + self.client.request_for(None).submission_id
+    def new_ids(self, count: int) -> list[str]:
+        """Return the ids of ``count`` executions that are going to be submitted."""
+        return [self.scope + each for each in self.client.new_ids(count)]
 
     def submit_once(self, request: ExecuteRequest, environment: TaskEnvironment | None) -> None:
         """Submit an execution whose id may be known already; it is not followed."""

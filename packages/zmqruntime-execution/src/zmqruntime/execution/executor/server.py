@@ -12,7 +12,7 @@ import msgspec
 from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
-from zmqruntime.execution.executor.argument_files import arguments_dir, read_arguments, remove_arguments, stored_ids
+from zmqruntime.execution.executor.argument_files import read_arguments, remove_arguments, stored_ids
 from zmqruntime.execution.executor.calls import Call, read_call, with_arguments
 from zmqruntime.execution.executor.environment import with_search_path
 from zmqruntime.execution.executor.messages import (
@@ -113,7 +113,7 @@ class FunctionServer(ExecutionServer):
 
     def _on_ended(self) -> None:
         super()._on_ended()
-        if not self._has_sweep_due and arguments_dir(self.config.server_dir(self.port)).exists():
+        if not self._has_sweep_due:  # whether anything is stored is not worth a look for each of many
             self._has_sweep_due = True
             self.loop.call_later(_SWEEP_SECONDS, self._sweep)
 

@@ -105,7 +105,8 @@ class Submitter:
                 f"a schedule cannot have arguments, or a function by value, of more than {LARGEST_INLINE:,} bytes: "
                 "write what is large to a file, and pass its path"
             )
-        request, _ = self._request(call, options, _given(options, name_of(fn), ()))
+        (execution_id,) = self.link.new_ids(1)
+        request, _ = self._request(call, options, _given(options, name_of(fn), ()), execution_id)
         environment = task_environment(self.link.environment, options)
         request = msgspec.structs.replace(request, environment=environment)
         return self.link.schedule(
@@ -136,8 +137,8 @@ class Submitter:
         futures: list[TaskFuture[Any]] = []
         some: list[ExecuteRequest] = []
         size = 0
-        for call in calls:
-            request, length = self._request(call, options, given)
+        for call, execution_id in zip(calls, self.link.new_ids(len(calls)), strict=True):
+            request, length = self._request(call, options, given, execution_id)
             if some and size + length > _BATCH_BYTES:
                 futures += self.link.submit(some, environment, name)
                 some, size = [], 0
@@ -146,18 +147,18 @@ class Submitter:
         return futures + self.link.submit(some, environment, name)
 
     def _request(
-        self, call: Call, options: TaskOptions, given: SubmitOptions, execution_id: str = ""
+        self, call: Call, options: TaskOptions, given: SubmitOptions, execution_id: str, *, has_key: bool = False
     ) -> tuple[ExecuteRequest, int]:
         """Return a submission, whose arguments are in a file if they are large, and its approximate size."""
         if "retry_on" in options or options.get("bars"):
             call = msgspec.structs.replace(call, retry_on=retry_references(options), bars=options.get("bars", False))
-        with_id: SubmitOptions = {**given, "submission_id": execution_id or self.link.new_id()}
+        with_id: SubmitOptions = {**given, "submission_id": execution_id}
         request = ExecuteRequest(payload=call, **with_id)
         data = packed_arguments(call)
         if len(data) > LARGEST_INLINE:
             stored = self.link.store(request.submission_id, data)
             if stored is not None:
-                if execution_id:
+                if has_key:
                     stored = msgspec.structs.replace(stored, values=digest_of_values(call))
                 return msgspec.structs.replace(request, payload=call.without_arguments(stored)), 0
         return request, len(data) + len(call.pickled or b"")
@@ -167,7 +168,7 @@ class Submitter:
     ) -> TaskFuture[Any]:
         """Submit a call unless its key was used before; return the future of the execution that has it."""
         execution_id = self.link.scope + _id_of(key)
-        request, _ = self._request(call, options, _given(options, name_of(fn), after), execution_id)
+        request, _ = self._request(call, options, _given(options, name_of(fn), after), execution_id, has_key=True)
         if not self._is_accepted(request, task_environment(self.link.environment, options)):
             self._check_same(execution_id, key, call, name_of(fn))
         return self.link.attach(execution_id, name_of(fn))

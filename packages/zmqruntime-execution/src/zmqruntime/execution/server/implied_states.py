@@ -33,7 +33,9 @@ def latest_is_implied(record: Record) -> bool:
 
 
 def batch_of(record: Record, after: int, upto: int) -> bytes:
-    """Return the encoded batch of the implied states ``after`` + 1 to ``upto``: the last one, or some of the first two.
+    """Return the encoded batch of the implied states ``after`` + 1 to ``upto``.
+
+    The last one can be together with some of the first two only if no other events are between them.
 
     Args:
         record: The execution in the latest of these states, or in a later one that implies them; with its outcome, if
@@ -41,7 +43,7 @@ def batch_of(record: Record, after: int, upto: int) -> bytes:
         after: How many of its states come before.
         upto: Place of the last of them.
     """
-    first = record.event_count if upto == LAST else after + 1
+    first = record.event_count if after == FIRST else after + 1
     places = range(after + 1, upto + 1)
     events: list[Event] = [_state(record, place, first + n) for n, place in enumerate(places)]
     return encode(

@@ -53,6 +53,9 @@ class Change:
     def packed(self) -> Iterator[tuple[int | None, bytes]]:
         """Encode the new batches in order, each with the number of its last event, or None if it is not stored."""
         record = self.record
+        if self.implied_before < LAST == record.implied_states == record.event_count:
+            yield None, batch_of(record, self.implied_before, LAST)
+            return
         if self.implied_before < (first := min(record.implied_states, FIRST)):
             yield None, batch_of(record, self.implied_before, first)
         for batch in self.batches:

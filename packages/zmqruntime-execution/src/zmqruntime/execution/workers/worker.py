@@ -137,14 +137,15 @@ class Worker:
     def _why_unfit(self, assign: Assign, run: TaskRun) -> str | None:
         """Why this process must not run the task, because of outdated code or a removed folder; None if it can.
 
-        Files are looked at once for all that was handed over at the same time, because it was submitted before that.
+        They are looked at once for all that was handed over at the same time, because it was submitted before that.
         """
         now = time.monotonic()
-        if assign.wave != self._wave or now - self._looked_at > _LOOK_AGAIN_SECONDS:
-            self._wave, self._looked_at = assign.wave, now
-            edited = self._modules.look()
-            if edited is not None:
-                return f"{edited} was edited since it was loaded"
+        if assign.wave == self._wave and now - self._looked_at <= _LOOK_AGAIN_SECONDS:
+            return None
+        self._wave, self._looked_at = assign.wave, now
+        edited = self._modules.look()
+        if edited is not None:
+            return f"{edited} was edited since it was loaded"
         return None if run.is_in_its_folder() else "its working folder was removed or replaced"
 
     def _decline(self, run: TaskRun, reason: str) -> None:
