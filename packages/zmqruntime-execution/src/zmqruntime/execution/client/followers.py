@@ -64,6 +64,8 @@ class Follower:
         has_ended: Whether the execution has ended, so that no more events follow once all have been read.
     """
 
+    __slots__ = ("_ask", "_has_ended", "_heard_more", "_is_asking", "_reader", "execution_id", "question", "sink")
+
     def __init__(
         self,
         execution_id: str,
@@ -183,6 +185,8 @@ class Follower:
 
 class EndSink:
     """Waits for the end of an execution; has a future only once somebody asks for one."""
+
+    __slots__ = ("_future", "_lock", "_outcome", "is_done")
 
     def __init__(self) -> None:
         self.is_done = False

@@ -154,6 +154,8 @@ class Gap(Exception):
 class Reader:
     """Orders live and requested batches of one execution, without gaps or duplicates."""
 
+    __slots__ = ("_sequences", "known", "position")
+
     def __init__(self, position: int = 0) -> None:
         self.position = position
         """Number of the last event that was read."""

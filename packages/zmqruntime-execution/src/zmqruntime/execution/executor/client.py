@@ -200,6 +200,8 @@ class FunctionClient(ExecutionClient):
 class _FutureEnd(EndSink):
     """Passes the end of an execution on to its future."""
 
+    __slots__ = ("_on_end", "_task")
+
     def __init__(self, future: TaskFuture[Any], on_end: OnEnd) -> None:
         super().__init__()
         self._task = future
