@@ -6,12 +6,14 @@ executor.
 """
 
 import asyncio
+import concurrent.futures
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
 
 from zmqruntime.client import ClientState, checked
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ServerLostError
+from zmqruntime.execution.client.arrivals import Arrivals
 from zmqruntime.execution.client.cancels import cancel_requests, summed
 from zmqruntime.execution.client.client import CALLBACK_SECONDS, ExecutionClient, SubmitOptions, not_ended
 from zmqruntime.execution.client.control_aio import request_on_loop
@@ -96,6 +98,7 @@ class AsyncExecutionClient(AsyncScheduleCalls):
         on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
     ) -> None:
         self._calls = None if progress_callback is None else LoopCalls(progress_callback)
+        self._arrivals: Arrivals | None = None
         self._client = self.client_type(
             port,
             host=host,
@@ -275,7 +278,7 @@ class AsyncExecutionClient(AsyncScheduleCalls):
     async def insist(self, message: Message, expect: type[ResponseT]) -> ResponseT:
         """Send a repeatable request until it is answered; see :meth:`ExecutionClient.insist`."""
         while True:
-            reply = asyncio.wrap_future(self._client.send_request(message))
+            reply = self._on_loop(self._client.send_request(message), cancels=True)
             try:
                 while not reply.done():
                     await asyncio.wait({reply}, timeout=self._client.config.request_timeout)
@@ -295,14 +298,20 @@ class AsyncExecutionClient(AsyncScheduleCalls):
     async def _end_of(self, execution_id: str) -> ExecutionSnapshot:
         known = self._client.known_end(execution_id)
         if known is not None:
-            return await asyncio.shield(asyncio.wrap_future(known.ended))
+            return await self._on_loop(known.ended, cancels=False)
         request = StatusRequest(execution_id=execution_id)
         snapshot = (await self.insist(request, StatusResponse)).executions[0]
         if has_ended(snapshot.status, snapshot.resumable):
             return snapshot
         sink = EndSink()
         with self._client.following(execution_id, snapshot.event_count, sink):
-            return await asyncio.wrap_future(sink.ended)
+            return await self._on_loop(sink.ended, cancels=True)
+
+    def _on_loop(self, future: "concurrent.futures.Future[T]", *, cancels: bool) -> "asyncio.Future[T]":
+        loop = asyncio.get_running_loop()
+        if self._arrivals is None or self._arrivals.loop is not loop:
+            self._arrivals = Arrivals(loop)
+        return self._arrivals.wrap(future, cancels=cancels)
 
     async def _send_submission(
         self,
