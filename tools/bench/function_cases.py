@@ -26,6 +26,8 @@ UNMEASURED = {
 }
 """Functions that are not measured, and why."""
 
+ROUNDED = "float32: the result depends on the order of additions, and so on the processor; ours is exact"
+
 
 def cases(images: Images) -> Iterator[Case]:
     """Yield all cases for images of one size."""
@@ -46,7 +48,7 @@ def _denoising(images: Images) -> Iterator[Case]:
         lambda: ours.denoise(stack),
         (
             Peer("scipy gaussian_filter", lambda: ndimage.gaussian_filter(single, 1, mode="nearest"), near(1e-4)),
-            Peer("OpenCV GaussianBlur", lambda: peers.blurred(single, 1), near(1e-4), note="float32, not exact"),
+            Peer("OpenCV GaussianBlur", lambda: peers.blurred(single, 1), near(1e-4), False, ROUNDED),
         ),
     )
     for radius in (1, 2, 5):
@@ -102,12 +104,34 @@ def _backgrounds(images: Images) -> Iterator[Case]:
     yield Case(
         "subtract_constant",
         lambda: ours.subtract_constant(stack, value=100),
-        (Peer("OpenCV subtract", lambda: cv2.subtract(plane, 100.0, dtype=cv2.CV_32F)),),
+        (
+            Peer("NumPy", lambda: np.maximum(single - np.float32(100), 0), same),
+            Peer(
+                "OpenCV subtract",
+                lambda: cv2.subtract(plane, 100.0, dtype=cv2.CV_32F),
+                None,
+                False,
+                "leaves negative values",
+            ),
+        ),
     )
     yield Case(
         "subtract_gaussian",
         lambda: ours.subtract_gaussian(stack),
-        (Peer("OpenCV GaussianBlur", lambda: np.maximum(single - peers.blurred(single, 50), 0), near(1e-3)),),
+        (
+            Peer(
+                "scipy gaussian_filter",
+                lambda: np.maximum(single - ndimage.gaussian_filter(single, 50, mode="nearest"), 0),
+                near(1e-3),
+            ),
+            Peer(
+                "OpenCV GaussianBlur",
+                lambda: np.maximum(single - peers.blurred(single, 50), 0),
+                near(1e-3),
+                False,
+                ROUNDED,
+            ),
+        ),
     )
     disks = morphology.disk(15, decomposition="sequence")
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (31, 31))
@@ -222,7 +246,13 @@ def _objects(images: Images) -> Iterator[Case]:
         lambda: ours.threshold_around(stack),
         (
             Peer("scikit-image threshold_local", lambda: plane > filters.threshold_local(plane, 51)),
-            Peer("OpenCV boxFilter", lambda: plane > cv2.boxFilter(plane, cv2.CV_32F, (51, 51))),
+            Peer(
+                "OpenCV boxFilter",
+                lambda: plane > cv2.boxFilter(plane, cv2.CV_32F, (51, 51)),
+                None,
+                False,
+                "a mean with equal weights: a running sum instead of a Gaussian",
+            ),
         ),
     )
     yield Case(
@@ -257,7 +287,15 @@ def _label_operations(images: Images) -> Iterator[Case]:
     yield Case(
         "outline_objects",
         lambda: ours.outline_objects(stack, labels=labels),
-        (Peer("OpenCV findContours", lambda: peers.contours(marked)),),
+        (
+            Peer(
+                "OpenCV findContours",
+                lambda: peers.contours(marked),
+                None,
+                False,
+                "pixel centres in arrays; ours are checked polygons of the corners of pixels, apart from holes",
+            ),
+        ),
     )
     sets = {"nuclei": labels, "cells": images.cells}
     yield Case(

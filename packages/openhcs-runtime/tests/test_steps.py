@@ -112,6 +112,16 @@ def test_labels_made_before_a_projection_stay_with_their_images() -> None:
     assert result.keys == (ImageKey("A01", 0),)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_per_plane_returns_no_view_of_its_stack(count: int) -> None:
+    stack = np.arange(6.0 * count).reshape(count, 2, 3)
+    for function in (per_plane(lambda plane: plane), per_plane(lambda plane: plane.T)):
+        result = function(stack)
+        assert result.shape[0] == count
+        assert not np.shares_memory(result, stack)
+    assert per_plane(lambda plane: plane.sum())(stack).shape == (count,)
+
+
 def test_per_plane_calls_for_each_plane() -> None:
     @per_plane
     def turn(plane: Stack, *, times: int = 1) -> Stack:

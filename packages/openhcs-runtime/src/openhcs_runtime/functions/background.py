@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from openhcs_runtime.functions.coarse import GRID, block_quantile, slope, subtract_enlarged
-from openhcs_runtime.functions.kernels import gaussian, opening
+from openhcs_runtime.functions.coarse import GRID, block_minimum, block_quantile, slope, subtract_enlarged
+from openhcs_runtime.functions.kernels import ball_opening, disk_opening, gaussian, opening
 from openhcs_runtime.pipeline.decorators import Stack, per_plane
 
 _BALL_PX = 12
@@ -30,7 +30,9 @@ def subtract_background(plane: Stack, *, radius_px: float = 50.0) -> Stack:
 @per_plane
 def subtract_constant(plane: Stack, *, value: float) -> Stack:
     """Subtract a constant, such as the offset of the camera, from every pixel; returns float32, at least 0."""
-    return np.asarray(np.maximum(plane.astype(np.float32) - np.float32(value), 0))
+    image = plane.astype(np.float32)
+    np.subtract(image, np.float32(value), out=image)
+    return np.asarray(np.maximum(image, 0, out=image))
 
 
 @per_plane
@@ -54,9 +56,8 @@ def subtract_tophat(plane: Stack, *, radius_px: int = 15) -> Stack:
     Meyer, Contrast feature extraction, 1979; Serra, Image Analysis and Mathematical Morphology, 1982. The disk is
     decomposed into small, nearly round elements, so the time increases only linearly with the radius.
     """
-    from skimage.morphology import disk, white_tophat  # noqa: PLC0415  loads slowly
-
-    return np.asarray(white_tophat(plane, disk(radius_px, decomposition="sequence")))
+    opened = disk_opening(plane, radius_px)
+    return np.asarray(plane ^ opened if plane.dtype.kind == "b" else plane - opened)
 
 
 @per_plane
@@ -66,15 +67,8 @@ def subtract_rolling_ball(plane: Stack, *, radius_px: float = 50.0) -> Stack:
     Grey-scale opening with a ball (Sternberg, Computer 16(1), 1983), which is as high in counts as it is wide in
     pixels. A ball of more than 12 pixels rolls below the minima of blocks of pixels: its surface has no finer detail.
     """
-    from scipy import ndimage  # noqa: PLC0415  loads slowly
-
     image = plane.astype(np.float32)
     block = max(1, min(int(radius_px // _BALL_PX), min(image.shape) // 8))
-    coarse = block_quantile(image, block, 0.0)
-    reach = max(1, int(radius_px / block))
-    y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
-    height = radius_px**2 - (y**2 + x**2) * float(block) ** 2
-    ball = np.sqrt(np.maximum(height, 0))
-    surface = ndimage.grey_opening(coarse, footprint=height >= 0, structure=ball, mode="nearest")
-    subtract_enlarged(image, surface.astype(np.float32), block)
+    surface = ball_opening(block_minimum(image, block), radius_px, block)
+    subtract_enlarged(image, surface, block)
     return np.maximum(image, 0, out=image)

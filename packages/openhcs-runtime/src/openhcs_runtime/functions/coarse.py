@@ -21,6 +21,14 @@ def block_quantile(image: Stack, block: int, quantile: float) -> Stack:
     return np.partition(flat, rank, axis=2)[:, :, rank]
 
 
+def block_minimum(image: Stack, block: int) -> Stack:
+    """Return the smallest value of each block x block square; the same as ``block_quantile`` with 0, but faster."""
+    rows, columns = max(1, image.shape[0] // block), max(1, image.shape[1] // block)
+    lines = image[: rows * block, : columns * block].reshape(rows, block, columns * block).min(axis=1)
+    smallest: Stack = lines.reshape(rows, columns, block).min(axis=2)
+    return smallest
+
+
 def slope(image: Stack) -> Stack:
     """Fit a plane a*y + b*x, from the medians of differences between the halves of the image; 0 in the middle."""
     rows, columns = (size // 2 for size in image.shape)

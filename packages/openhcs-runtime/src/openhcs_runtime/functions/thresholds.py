@@ -1,5 +1,6 @@
 """Functions that separate foreground from background."""
 
+import math
 from enum import StrEnum
 
 import numpy as np
@@ -30,18 +31,18 @@ def threshold(plane: Stack, *, method: ThresholdMethod = ThresholdMethod.OTSU, f
         return np.zeros(plane.shape, dtype=bool)
     match chosen:
         case ThresholdMethod.OTSU:
-            level = threshold_otsu(plane)
+            level = _otsu(plane)
         case ThresholdMethod.LI:
             level = threshold_li(plane)
         case ThresholdMethod.TRIANGLE:
             level = threshold_triangle(plane)
-    return np.asarray(plane > factor * level)
+    return _above(plane, factor * level)
 
 
 @per_plane
 def threshold_fixed(plane: Stack, *, level: float) -> Stack:
     """Return the foreground of each plane as bool: pixels above ``level`` counts."""
-    return np.asarray(plane > level)
+    return _above(plane, level)
 
 
 @per_plane
@@ -65,3 +66,20 @@ def threshold_around(plane: Stack, *, radius_px: int = 25, offset: float = 0.0) 
 def fill_holes(plane: Stack) -> Stack:
     """Fill the holes of any size in each plane of a mask; returns bool."""
     return kernels.fill_holes(plane > 0)
+
+
+def _otsu(plane: Stack) -> float:
+    """Return Otsu's threshold of a plane with at least two values."""
+    if plane.dtype not in (np.uint8, np.uint16):
+        return float(threshold_otsu(plane))
+    counts = kernels.histogram(plane)
+    present = np.flatnonzero(counts)
+    lowest, highest = int(present[0]), int(present[-1])
+    return float(threshold_otsu(hist=(counts[lowest : highest + 1], np.arange(lowest, highest + 1))))
+
+
+def _above(plane: Stack, level: float) -> Stack:
+    """Return the pixels above a level; integers are compared with an integer, which is several times as fast."""
+    if plane.dtype.kind in "iu" and math.isfinite(level):
+        return np.asarray(plane > math.floor(level))
+    return np.asarray(plane > level)

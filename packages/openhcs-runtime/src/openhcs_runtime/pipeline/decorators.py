@@ -235,7 +235,10 @@ def per_plane(
 
     @functools.wraps(function)
     def of_stack(stack: Stack, /, *args: _P.args, **kwargs: _P.kwargs) -> Stack:
-        return np.stack([function(plane, *args, **kwargs) for plane in stack])
+        planes = [function(plane, *args, **kwargs) for plane in stack]
+        if len(planes) == 1 and not np.may_share_memory(planes[0], stack):
+            return np.asarray(planes[0])[np.newaxis]
+        return np.stack(planes)
 
     return of_stack
 

@@ -7,23 +7,28 @@ they are installed; see ``openhcs_runtime.functions.kernels.backend``.
 """
 
 from openhcs_runtime.functions.kernels.backend import PLAIN, Backend, backend, installed, using
+from openhcs_runtime.functions.kernels.ball import ball_opening
 from openhcs_runtime.functions.kernels.components import components
 from openhcs_runtime.functions.kernels.distance import distance
 from openhcs_runtime.functions.kernels.gaussian import Border, gaussian, gradient
+from openhcs_runtime.functions.kernels.histogram import histogram
 from openhcs_runtime.functions.kernels.holes import fill_holes
 from openhcs_runtime.functions.kernels.maximum import maximum, minimum
-from openhcs_runtime.functions.kernels.opening import opening
+from openhcs_runtime.functions.kernels.opening import disk_opening, opening
 
 __all__ = [
     "PLAIN",
     "Backend",
     "Border",
     "backend",
+    "ball_opening",
     "components",
+    "disk_opening",
     "distance",
     "fill_holes",
     "gaussian",
     "gradient",
+    "histogram",
     "installed",
     "maximum",
     "minimum",

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.functions.kernels.backend import backend
 
-__all__ = ["maximum", "minimum"]
+__all__ = ["OF_OPENCV", "maximum", "minimum"]
 
-_OF_OPENCV = ("uint8", "uint16", "int16", "float32", "float64")
+OF_OPENCV = ("uint8", "uint16", "int16", "float32", "float64")
+"""The dtypes of which OpenCV has extremes."""
 
 _Value = TypeVar("_Value", bound=np.generic)
 _Operation = Callable[..., NDArray[Any]]
@@ -41,7 +42,7 @@ def _extreme(image: NDArray[_Value], side: int, *, largest: bool) -> NDArray[_Va
     if image.dtype.kind == "b":
         return _extreme(image.view(np.uint8), side, largest=largest).view(image.dtype)
     before = (side - 1) // 2 if largest else side // 2
-    if backend().opencv and image.dtype.name in _OF_OPENCV:
+    if backend().opencv and image.dtype.name in OF_OPENCV:
         return _by_opencv(image, side, before, largest)
     operation = np.maximum if largest else np.minimum
     down = _along_rows(image, side, before, operation, _beyond(image.dtype, largest))
