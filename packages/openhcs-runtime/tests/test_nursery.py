@@ -70,3 +70,22 @@ except OSError as error:
     print(type(error).__name__)
 """
     assert run(SCRIPT + code)[2:] == ["BrokenPipeError"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the libraries of another process are only seen on Linux")
+def test_libraries_of_functions_are_loaded_by_the_process_that_workers_are_forked_from_alone() -> None:
+    code = """
+import multiprocessing, os, sys
+import psutil
+from openhcs_runtime.engine.executors.worker import Ready
+from openhcs_runtime.service.warm import nursery
+
+ours, theirs = multiprocessing.Pipe()
+worker = nursery.fork(theirs, None)
+theirs.close()
+assert isinstance(ours.recv(), Ready)
+for pid in os.getpid(), worker.pid:
+    files = {os.path.basename(each.path).partition(".")[0] for each in psutil.Process(pid).memory_maps()}
+    print(*sorted(files & {"_nd_image", "_watershed_cy", "_compute"}), sep=",")
+"""
+    assert run(code) == ["_compute,_nd_image,_watershed_cy"]  # nothing in the process itself

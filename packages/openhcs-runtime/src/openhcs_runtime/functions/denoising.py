@@ -3,8 +3,6 @@
 import math
 
 import numpy as np
-from scipy import ndimage
-from skimage.restoration import denoise_nl_means
 
 from openhcs_runtime.functions.kernels import gaussian
 from openhcs_runtime.functions.medians import disk_median
@@ -42,6 +40,8 @@ def denoise_non_local_means(plane: Stack, *, strength: float = 0.8, patch_px: in
         patch_px: Edge length of the surroundings.
         distance_px: The largest distance between averaged pixels.
     """
+    from skimage.restoration import denoise_nl_means  # noqa: PLC0415  loads slowly
+
     image = plane.astype(np.float32)
     noise = _noise(image)
     if noise == 0:
@@ -73,5 +73,7 @@ def denoise_total_variation(plane: Stack, *, weight: float = 0.1) -> Stack:
 
 def _noise(image: Stack) -> float:
     """Return the standard deviation of white noise from second differences, which ignore smooth structures."""
+    from scipy import ndimage  # noqa: PLC0415  loads slowly
+
     bends = np.abs(ndimage.convolve(image, _BEND, mode="nearest"))
     return float(math.sqrt(math.pi / 2) * bends.mean() / 6)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from openhcs_runtime.functions.coarse import GRID, block_quantile, enlarge
 from openhcs_runtime.pipeline.decorators import Stack, per_plane
@@ -29,6 +28,8 @@ def correct_illumination(plane: Stack, *, smoothness: float = 0.25, offset: floa
     Returns:
         The corrected plane, float32 (Y, X).
     """
+    from scipy import ndimage  # noqa: PLC0415  loads slowly
+
     image = plane.astype(np.float32) - np.float32(offset)
     block = max(1, min(image.shape) // GRID)
     coarse = block_quantile(image, block, 0.25)

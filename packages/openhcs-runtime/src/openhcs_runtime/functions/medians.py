@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from openhcs_runtime.pipeline.decorators import Stack
 
@@ -38,6 +37,8 @@ def disk_median(plane: Stack, radius_px: int) -> Stack:
     disk = _disk(radius_px)
     reach, odd = divmod(len(disk), 2)
     if not odd or not plane.size or (plane.dtype.kind in "fc" and np.isnan(plane).any()):
+        from scipy import ndimage  # noqa: PLC0415  loads slowly
+
         return np.asarray(ndimage.median_filter(plane, footprint=disk, mode="nearest"))
     padded = np.pad(plane, reach, mode="edge")
     found = np.empty_like(plane, order="C")

@@ -1,7 +1,6 @@
 """Functions that expand, filter or outline labelled objects, which keep their numbers."""
 
 import numpy as np
-from skimage import segmentation
 
 from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, Stack, special_inputs, special_outputs
 from openhcs_runtime.rois.label_numbers import consecutive
@@ -17,7 +16,9 @@ def expand_objects(stack: Stack, *, labels: Stack, distance_px: float = 5.0) -> 
     A stand-in for cells around nuclei (scikit-image's expand_labels, after CellProfiler's IdentifySecondaryObjects by
     distance; Carpenter et al., Genome Biology 7:R100, 2006).
     """
-    return stack, np.stack([segmentation.expand_labels(plane, distance_px) for plane in labels])
+    from skimage.segmentation import expand_labels  # noqa: PLC0415  loads slowly
+
+    return stack, np.stack([expand_labels(plane, distance_px) for plane in labels])
 
 
 @special_inputs(InputKind.LABELS)
@@ -58,5 +59,7 @@ def outline_objects(stack: Stack, *, labels: Stack, keep_holes: bool = True) -> 
 
 
 def _without_border(labels: Stack, margin_px: int) -> Stack:
+    from skimage.segmentation import clear_border as inner_objects  # noqa: PLC0415  loads slowly
+
     _, marked = consecutive(labels)
-    return np.where(segmentation.clear_border(marked, buffer_size=margin_px) > 0, labels, 0)
+    return np.where(inner_objects(marked, buffer_size=margin_px) > 0, labels, 0)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from openhcs_runtime.components import Component
 from openhcs_runtime.functions.coarse import enlarge
@@ -107,6 +106,8 @@ def _illumination(
 
 def _smoothed(coarse: NDArray[np.float32], smoothness: float) -> NDArray[np.float32]:
     """Smooth the illumination of blocks; what a polynomial explains is not flattened at the edges."""
+    from scipy import ndimage  # noqa: PLC0415  loads slowly
+
     y, x = (np.linspace(-1, 1, size) for size in coarse.shape)
     powers = [(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
     terms = np.stack([np.multiply.outer(y**i, x**j).ravel() for i, j in powers], axis=1)

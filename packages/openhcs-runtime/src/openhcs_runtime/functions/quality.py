@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 _FEWEST_RINGS = 4
 """Rings of the spectrum that a slope needs."""
@@ -27,6 +26,8 @@ def measure_image(plane: NDArray[Any]) -> dict[str, float]:
     Args:
         plane: The image, as the camera has made it.
     """
+    from scipy import ndimage  # noqa: PLC0415  loads slowly
+
     image = plane.astype(np.float64)
     mean = image.mean()
     return {

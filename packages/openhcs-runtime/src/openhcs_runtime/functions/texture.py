@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.feature import graycomatrix, graycoprops
 
 from openhcs_runtime.functions.features.arguments import refuse, whole_problems
 from openhcs_runtime.functions.naming import named, prefixes
@@ -83,6 +81,8 @@ def measure_texture(
 
 
 def _measure(plane: Stack, labels: Stack, distance_px: int, levels: int, name: str) -> Measurements:
+    from scipy import ndimage  # noqa: PLC0415  loads slowly
+
     numbers, marked = consecutive(labels)
     known = np.isfinite(plane)
     spoilt = np.isin(np.arange(1, len(numbers) + 1), marked[~known])
@@ -114,6 +114,8 @@ def _grey_levels(plane: Stack, inside: NDArray[np.bool_], levels: int) -> NDArra
 
 def _texture(grey: NDArray[np.uint8], distance_px: int, levels: int) -> list[float]:
     """Return the columns of one object in its bounding box; 0 is outside of the object."""
+    from skimage.feature import graycomatrix, graycoprops  # noqa: PLC0415  loads slowly
+
     pairs = graycomatrix(grey, [distance_px], _ANGLES, levels=levels + 1, symmetric=True)[1:, 1:]
     pairs = pairs[..., pairs.sum(axis=(0, 1, 2)) > 0]  # directions with pairs
     if pairs.shape[-1] == 0:

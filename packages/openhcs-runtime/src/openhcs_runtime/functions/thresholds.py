@@ -4,7 +4,6 @@ import math
 from enum import StrEnum
 
 import numpy as np
-from skimage.filters import threshold_li, threshold_local, threshold_otsu, threshold_triangle
 
 from openhcs_runtime.choices import choose
 from openhcs_runtime.functions import kernels
@@ -26,6 +25,8 @@ def threshold(plane: Stack, *, method: ThresholdMethod = ThresholdMethod.OTSU, f
     Otsu, IEEE Trans. SMC 9(1), 1979; Li & Lee, Pattern Recognition 26(4), 1993; triangle: Zack et al., J. Histochem.
     Cytochem. 25(7), 1977. A plane with a single value has no foreground.
     """
+    from skimage.filters import threshold_li, threshold_otsu, threshold_triangle  # noqa: PLC0415  loads slowly
+
     chosen = choose(ThresholdMethod, method, "threshold method")
     if plane.min() == plane.max():
         return np.zeros(plane.shape, dtype=bool)
@@ -57,6 +58,8 @@ def threshold_around(plane: Stack, *, radius_px: int = 25, offset: float = 0.0) 
         radius_px: Radius of the surroundings.
         offset: How many counts the foreground is brighter.
     """
+    from skimage.filters import threshold_local  # noqa: PLC0415  loads slowly
+
     image = plane.astype(np.float32)
     level = threshold_local(image, 2 * radius_px + 1, method="gaussian", offset=-offset, mode="nearest")
     return np.asarray(image > level)

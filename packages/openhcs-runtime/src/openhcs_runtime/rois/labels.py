@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.draw import line
 
 from openhcs_runtime.rois.label_numbers import consecutive
 from openhcs_runtime.rois.outlines import fill, outlines, signed_area
@@ -28,6 +26,8 @@ def labels_to_rois(labels: NDArray[np.integer[Any]], *, keep_holes: bool = True)
     Raises:
         RoiError: If ``labels`` is not a label image.
     """
+    from scipy import ndimage  # noqa: PLC0415  loads slowly
+
     if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
         raise RoiError(f"a label image is integers (Y, X), not {labels.dtype} {labels.shape}")
     rois: list[Roi] = []
@@ -87,6 +87,8 @@ def _mark(image: NDArray[np.signedinteger[Any]], roi: Roi, label: int) -> None:
         case Mask():
             _mark_mask(image, roi, label)
         case Polyline():
+            from skimage.draw import line  # noqa: PLC0415  loads slowly
+
             corners = np.floor(roi.array + 0.5).astype(int).tolist()
             for start, end in itertools.pairwise(corners):
                 _mark_pixels(image, np.stack(line(*start, *end), axis=1), label)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.draw import polygon as draw_polygon
 
 _STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 """Right, down, left and up: a right turn is the next one."""
@@ -34,6 +33,8 @@ def signed_area(corners: NDArray[np.float64]) -> float:
 
 def fill(loops: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Return the pixels (Y, X) whose centres are inside the outlines, by the even-odd rule, clipped to the image."""
+    from skimage.draw import polygon as draw_polygon  # noqa: PLC0415  loads slowly
+
     filled = np.zeros(shape, dtype=bool)
     for loop in loops:
         rows, columns = draw_polygon(loop[:, 0], loop[:, 1], shape)

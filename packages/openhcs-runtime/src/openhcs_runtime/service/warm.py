@@ -1,7 +1,8 @@
-"""Loads what runs need when it is imported, and then forks the process that workers are forked from.
+"""Loads what a run needs when it is imported, and forks the process that workers are forked from.
 
-The worker process of a server imports it first, while it has a single thread, so that one process loads the image
-libraries for all. In a process with more threads there is no nursery, and workers are started in the usual way.
+The worker process of a server imports it first, while it has a single thread. The libraries that only functions need
+are loaded by the forked process, while this one opens the plate and compiles. In a process with more threads there is
+no nursery, and workers are started in the usual way.
 """
 
 import importlib
@@ -9,6 +10,8 @@ import importlib
 from openhcs_runtime.engine.executors.nursery import Nursery
 
 __all__ = ["nursery"]
+
+_IMAGE_LIBRARIES = "openhcs_runtime.service.image_libraries"
 
 for _name in (
     "imagecodecs",
@@ -22,4 +25,4 @@ for _name in (
 ):
     importlib.import_module(_name)
 
-nursery = Nursery.begin()
+nursery = Nursery.begin(_IMAGE_LIBRARIES)

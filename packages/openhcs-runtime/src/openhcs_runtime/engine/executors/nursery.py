@@ -58,15 +58,19 @@ class Nursery:
         self._lock = threading.Lock()
 
     @classmethod
-    def begin(cls) -> "Nursery | None":
-        """Fork it; return None if this process has several threads, or the platform starts all processes anew."""
+    def begin(cls, *modules: str) -> "Nursery | None":
+        """Fork it; return None if this process has several threads, or the platform starts all processes anew.
+
+        Args:
+            *modules: what it imports before it forks workers, in addition to what this process has loaded.
+        """
         if threading.active_count() > 1 or "forkserver" not in multiprocessing.get_all_start_methods():
             return None
         ours, theirs = socket.socketpair()
         if os.fork() == 0:
             ours.detach()
             _keep_only(theirs)
-            _run(theirs)
+            _run(theirs, modules)
         theirs.close()
         return cls(ours)
 
@@ -133,13 +137,14 @@ def _keep_only(kept: socket.socket) -> None:
     os.closerange(kept.fileno() + 1, highest)
 
 
-def _run(requests: socket.socket) -> NoReturn:
+def _run(requests: socket.socket, modules: Sequence[str]) -> NoReturn:
     """Be the nursery."""
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         die_with_parent()
-        importlib.import_module(PRELOAD)
+        for module in (*modules, PRELOAD):
+            importlib.import_module(module)
         _serve(requests)
         code = 0
     finally:
