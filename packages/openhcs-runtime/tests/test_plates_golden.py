@@ -48,6 +48,7 @@ LISTS: dict[str, tuple[str, ...]] = {
         "VID7_A1_2_2023y05m03d_25h30m.tif",
         "VID7_A01_1_2023y05m03d_14h30m.tif",
     ),
+    "incucyte only wrong times": ("VID7_A1_1_2023y13m03d_12h30m.tif",),
     "incucyte two vessels": ("VID7_A1_1_00d00h00m.tif", "VID8_A1_1_00d02h00m.tif"),
     "incucyte texts": ("x_Green_A1_1_00d00h00m.tif", "x_Red_A1_1_00d02h00m.tif", "A2_1_00d04h00m.tif"),
     "sbs running numbers": (

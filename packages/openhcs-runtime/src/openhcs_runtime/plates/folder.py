@@ -53,6 +53,11 @@ class Folder:
         return tuple(self._names.folders)
 
     @property
+    def hidden(self) -> Iterable[str]:
+        """Names of the files and folders in it that are hidden."""
+        return self._names.hidden
+
+    @property
     def image_count(self) -> int:
         """Number of its TIFF files."""
         return len(self._names.tiffs)
@@ -112,12 +117,14 @@ class _Names:
         entries: These files, if the folder is not of this machine.
         others: Some names of other files, by their suffix.
         folders: The names of its folders.
+        hidden: The names of what is hidden.
     """
 
     tiffs: FileNames
     entries: list[Entry] | None
     others: dict[str, list[str]] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
+    hidden: FileNames = field(default_factory=FileNames)
 
     def add(self, batch: Sequence[Entry]) -> None:
         tiffs = batch if are_plain_tiffs(batch) else self._sorted_out(batch)
@@ -130,8 +137,8 @@ class _Names:
         tiffs = []
         for entry in batch:
             if entry.name.startswith("."):
-                continue
-            if is_tiff(entry):
+                self.hidden.extend([entry.name])
+            elif is_tiff(entry):
                 tiffs.append(entry)
             else:
                 self._add_other(entry)

@@ -11,16 +11,19 @@ are images of read steps.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from openhcs_runtime.components import Component, ImageKey
+import numpy as np
+
+from openhcs_runtime.components import Component
 from openhcs_runtime.plates.base import PlateProblem, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Metadata
+from openhcs_runtime.plates.image_table import ImageTable
 from openhcs_runtime.plates.named.named_format import NamedFormat
-from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value
+from openhcs_runtime.plates.named.naming import NamedFiles, Naming, Value
 
 __all__ = ["Gen5"]
 
@@ -52,21 +55,20 @@ class Gen5(NamedFormat):
         from_0=frozenset({Component.Z_INDEX}),
     )
 
-    def choose(self, files: Sequence[NamedFile]) -> tuple[Sequence[NamedFile], list[PlateProblem]]:
+    def choose(self, files: NamedFiles) -> tuple[NamedFiles, list[PlateProblem]]:
         """Leave out images that were made of others, unless there are only such."""
-        made = [file for file in files if file.groups["channel_1"].startswith("-")]
-        if not made or len(made) == len(files):
+        made = files.of_places(lambda said: said[1][0].startswith("-"))
+        if not made.any() or made.all():
             return files, []
-        first = min(file.entry.name for file in made)
-        text = f"{len(made):,} images that Gen5 made of others, such as {first}: left out"
-        taken = [file for file in files if not file.groups["channel_1"].startswith("-")]
-        return taken, [stray(text, files=len(made))]
+        names = files.names(np.flatnonzero(made))
+        text = f"{len(names):,} images that Gen5 made of others, such as {min(names)}: left out"
+        return files.take(~made), [stray(text, files=len(names))]
 
     def add_metadata(
         self,
         folder: Folder,
         metadata: Metadata,
-        images: Sequence[tuple[NamedFile, ImageKey]],
+        images: ImageTable,
         numbers: Mapping[Component, Mapping[Value, int]],
     ) -> tuple[Metadata, list[PlateProblem]]:
         """Add the wavelengths in the names of channels, such as ``GFP 469,525``."""

@@ -6,17 +6,20 @@ well, and the time, either that of the day or since the start. Time points are n
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from types import MappingProxyType
 
-from openhcs_runtime.components import Component, ImageKey
+import numpy as np
+
+from openhcs_runtime.components import Component
 from openhcs_runtime.plates.base import PlateProblem, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Metadata
+from openhcs_runtime.plates.image_table import ImageTable
 from openhcs_runtime.plates.named.named_format import NamedFormat
-from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value
+from openhcs_runtime.plates.named.naming import NamedFiles, Naming, Value
 
 __all__ = ["Incucyte"]
 
@@ -43,11 +46,12 @@ class Incucyte(NamedFormat):
         ),
     )
 
-    def choose(self, files: Sequence[NamedFile]) -> tuple[Sequence[NamedFile], list[PlateProblem]]:
+    def choose(self, files: NamedFiles) -> tuple[NamedFiles, list[PlateProblem]]:
         """Leave out images whose time does not exist."""
-        wrong = [file for file in files if _seconds(file.values[Component.TIMEPOINT]) is None]
-        problems = [stray(f"{file.entry.name} is not an image of the plate: there is no such time") for file in wrong]
-        return [file for file in files if file not in wrong] if wrong else files, problems
+        wrong = files.of_places(lambda said: _seconds(said[3]) is None)
+        names = files.names(np.flatnonzero(wrong))
+        problems = [stray(f"{name} is not an image of the plate: there is no such time") for name in names]
+        return files.take(~wrong) if names else files, problems
 
     def channel_names(self, channels: Mapping[Value, int]) -> dict[int, str]:
         """Return what differs between the texts, or the channel in a text that all images have."""
@@ -64,7 +68,7 @@ class Incucyte(NamedFormat):
         self,
         folder: Folder,
         metadata: Metadata,
-        images: Sequence[tuple[NamedFile, ImageKey]],
+        images: ImageTable,
         numbers: Mapping[Component, Mapping[Value, int]],
     ) -> tuple[Metadata, list[PlateProblem]]:
         """Add the time between time points, if it is always the same."""

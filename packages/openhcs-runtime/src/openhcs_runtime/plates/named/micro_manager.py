@@ -7,17 +7,18 @@ folder has a summary (channel names, step of z, positions) and a part for each i
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from openhcs_runtime.components import Component, ImageKey
+from openhcs_runtime.components import Component
 from openhcs_runtime.plates.base import PlateProblem, StagePosition
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Metadata
+from openhcs_runtime.plates.image_table import ImageTable
 from openhcs_runtime.plates.lengths import agreed_length
 from openhcs_runtime.plates.named.named_format import NamedFormat, not_understood
-from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value
+from openhcs_runtime.plates.named.naming import Naming, Value
 from openhcs_runtime.plates.named.sidecars import number, object_of, positive, read_json
 from openhcs_runtime.stores.path import as_path
 
@@ -57,11 +58,13 @@ class MicroManager(NamedFormat):
         self,
         folder: Folder,
         metadata: Metadata,
-        images: Sequence[tuple[NamedFile, ImageKey]],
+        images: ImageTable,
         numbers: Mapping[Component, Mapping[Value, int]],
     ) -> tuple[Metadata, list[PlateProblem]]:
         """Add what ``metadata.txt`` says; it is read in every folder unless the first one has all positions."""
-        folders = {as_path(file.entry.path).parent: (key.well, key.site) for file, key in images}
+        last = {folder: row for row, folder in enumerate(images.columns.folder.tolist())}
+        found = [images[row] for row in last.values()]
+        folders = {as_path(image.path).parent: (image.key.well, image.key.site) for image in found}
         sizes: list[float | None] = []
         positions: dict[tuple[str, int], StagePosition] = {}
         problems: list[PlateProblem] = []

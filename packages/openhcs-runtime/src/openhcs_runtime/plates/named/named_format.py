@@ -1,18 +1,23 @@
 """The formats that are recognized by file names: what they share, whatever their names look like."""
 
 import abc
+import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import ClassVar
 
-from openhcs_runtime.components import Component, ImageKey
+from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.base import PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
-from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value, keys_of
-from openhcs_runtime.plates.tiff.files import Entry, identity, image_of, is_folder, is_tiff, scan
+from openhcs_runtime.plates.image_table import ImageTable
+from openhcs_runtime.plates.named.naming import NUMBERED, NamedFiles, NameParts, Naming, Value, Values, numbers_of
+from openhcs_runtime.plates.said_names import NameReader
+from openhcs_runtime.plates.tiff.files import identity
 
 __all__ = ["NamedFormat", "not_understood", "unique_names"]
 
@@ -42,18 +47,20 @@ class NamedFormat(PlateFormat, abc.ABC):
     def find(self, folder: Folder) -> Listing:
         """List the images, and read the metadata next to them."""
         files, strays = self._read_names(folder)
-        if not files:
+        if not len(files):
             count = f": none of its {len(strays)} TIFF files has a name of the form {self.naming.form}"
             raise PlateError(f"no images of a {self.title} plate in {folder.path}{count if strays else ''}")
-        self._check_one_plate(folder, files)
         chosen, left = self.choose(files)
-        keys, numbers = keys_of(chosen, self.naming.from_0)
-        metadata = Metadata(channel_names=self.channel_names(numbers[Component.CHANNEL]))
-        metadata, unread = self.add_metadata(folder, metadata, list(zip(chosen, keys, strict=True)), numbers)
-        images = [image_of(file.entry, key) for file, key in zip(chosen, keys, strict=True)]
+        if not len(chosen):
+            raise PlateError(f"no images of a {self.title} plate in {folder.path}: {left[0].message}")
+        numbers = numbers_of(chosen.used_places(), self.naming.from_0)
+        sites, channels, planes, times = (numbers[component] for component in NUMBERED)
+        images = chosen.table(str, lambda said: (sites[said[0]], channels[said[1]], planes[said[2]], times[said[3]]))
+        metadata = Metadata(channel_names=self.channel_names(channels))
+        metadata, unread = self.add_metadata(folder, metadata, images, numbers)
         return Listing(images, [*strays, *left, *unread], metadata)
 
-    def choose(self, files: Sequence[NamedFile]) -> tuple[Sequence[NamedFile], list[PlateProblem]]:
+    def choose(self, files: NamedFiles) -> tuple[NamedFiles, list[PlateProblem]]:
         """Return the files that are images of the plate, and the problems to report for others."""
         return files, []
 
@@ -66,7 +73,7 @@ class NamedFormat(PlateFormat, abc.ABC):
         self,
         folder: Folder,
         metadata: Metadata,
-        images: Sequence[tuple[NamedFile, ImageKey]],
+        images: ImageTable,
         numbers: Mapping[Component, Mapping[Value, int]],
     ) -> tuple[Metadata, list[PlateProblem]]:
         """Return the metadata with what else the names or the files next to the images say, and what is not understood.
@@ -92,23 +99,28 @@ class NamedFormat(PlateFormat, abc.ABC):
         except ValueError:
             return False
 
-    def _read_names(self, folder: Folder) -> tuple[list[NamedFile], list[PlateProblem]]:
-        found, strays = [], []
-        for entry, path in _entries(str(folder.path), self.naming):
-            match = self.naming.match(path)
-            if match is None:
-                strays.append(stray(f"{path} is not an image of the plate: its name is not {self.naming.form}"))
-                continue
-            try:
-                found.append(NamedFile.of(entry, self.naming.well(match), match))
-            except ValueError as error:
-                strays.append(stray(f"{path} is not an image of the plate: {error}"))
-        return found, strays
+    def _read_names(self, folder: Folder) -> tuple[NamedFiles, list[PlateProblem]]:
+        reader: NameReader[str, Values] = NameReader()
+        parts, strays = NameParts(self.naming), []
 
-    def _check_one_plate(self, folder: Folder, files: Sequence[NamedFile]) -> None:
-        plates = Counter(file.groups.get("plate", "") for file in files)
+        def said_by(path: str, name: str) -> tuple[str, Values] | None:
+            try:
+                if (said := parts.said_by(path, name)) is not None:
+                    return said
+                reason = f"its name is not {self.naming.form}"
+            except ValueError as error:
+                reason = str(error)
+            strays.append(stray(f"{path}{'/' if path else ''}{name} is not an image of the plate: {reason}"))
+            return None
+
+        for place, path in _folders(folder, self.naming):
+            reader.read(place, partial(said_by, path))
+        self._check_one_plate(folder, parts.plates)
+        return reader.said(), strays
+
+    def _check_one_plate(self, folder: Folder, plates: Collection[str]) -> None:
         if len(plates) > 1:
-            names = ", ".join(sorted(map(str, plates))[:4])
+            names = ", ".join(sorted(plates)[:4])
             what = f"{folder.path} has images of {len(plates)} {self.plate_word}s ({names})"
             raise PlateError(f"{what}: put each into a folder of its own")
 
@@ -125,17 +137,17 @@ def not_understood(name: str, error: Exception) -> PlateProblem:
     return PlateProblem(ProblemKind.METADATA, f"{name} can't be understood: {error}; only the file names are used")
 
 
-def _entries(
-    folder: str, naming: Naming, prefix: str = "", depth: int = 0, seen: frozenset[tuple[int, int] | str] = frozenset()
-) -> Iterator[tuple[Entry, str]]:
-    """Yield the TIFF files in a folder and in the folders below it that the format has, with their paths."""
-    below = []
-    for entry in scan(folder):
-        if is_tiff(entry):
-            yield entry, prefix + entry.name
-        elif naming.folders and depth < naming.depth and naming.folders.fullmatch(entry.name) and is_folder(entry):
-            below.append(entry)
-    for entry in sorted(below, key=lambda entry: entry.name):
-        place = identity(entry.path)
+def _folders(
+    folder: Folder, naming: Naming, path: str = "", seen: frozenset[tuple[int, int] | str] = frozenset()
+) -> Iterator[tuple[Folder, str]]:
+    """Yield a folder, and the folders below it that the format has, with their paths."""
+    yield folder, path
+    if naming.folders is None or path.count("/") + bool(path) >= naming.depth:
+        return
+    hidden = filter(naming.folders.fullmatch, folder.hidden if isinstance(folder.path, Path) else ())
+    hidden_folders = [name for name in hidden if os.path.isdir(f"{folder.path}/{name}")]
+    for name in sorted([*filter(naming.folders.fullmatch, folder.folders), *hidden_folders]):
+        below = folder.below(name)
+        place = identity(below.path)
         if place not in seen:
-            yield from _entries(entry.path, naming, f"{prefix}{entry.name}/", depth + 1, seen | {place})
+            yield from _folders(below, naming, f"{path}/{name}" if path else name, seen | {place})

@@ -2,18 +2,25 @@
 
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TypeAlias
 
-from openhcs_runtime.components import Component, ImageKey, well_name, well_position
-from openhcs_runtime.plates.tiff.files import Entry, stem_of
+from openhcs_runtime.components import Component, well_name, well_position
+from openhcs_runtime.plates.said_names import SaidNames
+from openhcs_runtime.plates.tiff.files import stem_of
 
-__all__ = ["NUMBERED", "NamedFile", "Naming", "keys_of"]
+__all__ = ["NUMBERED", "NameParts", "NamedFiles", "Naming", "Value", "Values", "numbers_of"]
 
 NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
 
-Value = tuple[str, ...]
+Value: TypeAlias = tuple[str, ...]
 """What a name says of a component: the text of each of its groups, "" for a group that is absent."""
+Values: TypeAlias = tuple[Value, Value, Value, Value]
+"""What a name says of site, channel, z_index and timepoint; () if nothing."""
+NamedFiles: TypeAlias = SaidNames[str, Values]
+"""The image files whose names could be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,52 +82,70 @@ class Naming:
         return well_name(*well_position(text))
 
 
-@dataclass(frozen=True, slots=True)
-class NamedFile:
-    """An image file whose name could be read.
+class NameParts:
+    """Takes the names of files in folders of one level apart; what it has met before is not looked at again."""
 
-    Attributes:
-        entry: The file.
-        well: Its well.
-        values: What the name says of each component; () if nothing.
-        groups: The text of all groups.
-    """
+    def __init__(self, naming: Naming) -> None:
+        self._naming = naming
+        self._patterns = [_Groups(pattern) for pattern in naming.names]
+        self.plates: set[str] = set()
 
-    entry: Entry
-    well: str
-    values: Mapping[Component, Value]
-    groups: Mapping[str, str] = field(default_factory=dict)
+    def said_by(self, folder: str, name: str) -> tuple[str, Values] | None:
+        """Return the well and what a name says of the other components; None if it is not of the form.
 
-    @classmethod
-    def of(cls, entry: Entry, well: str, match: re.Match[str]) -> "NamedFile":
+        Args:
+            folder: The path of its folder below the plate folder; empty for that itself.
+            name: The name of a TIFF file.
+
+        Raises:
+            ValueError: If its well is not one.
+        """
+        stem = stem_of(name)
+        text = f"{folder}/{stem}" if folder else stem
+        for groups in self._patterns:
+            if (not folder or groups.has_folder) and (match := groups.fullmatch(text)):
+                texts = match.groups("")
+                well = groups.wells.get(groups.well(texts))
+                if well is None:
+                    well = groups.wells[groups.well(texts)] = self._naming.well(match)
+                values = groups.values.get(groups.others(texts))
+                if values is None:
+                    values = groups.values[groups.others(texts)] = groups.sorted(match)
+                    self.plates.add(match.groupdict("").get("plate", ""))
+                return well, values
+        return None
+
+
+class _Groups:
+    """The groups of a regular expression, and what their texts that have been met stand for."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self.fullmatch = pattern.fullmatch
+        self.has_folder = "/" in pattern.pattern
+        index = pattern.groupindex
+        of_well = [index[name] - 1 for name in ("well", "row", "column") if name in index]
+        others = [place - 1 for place in index.values() if place - 1 not in of_well]
+        self.well = itemgetter(*of_well)
+        self.others = itemgetter(*others) if others else lambda texts: ()
+        self.wells: dict[str | tuple[str, ...], str] = {}
+        self.values: dict[str | tuple[str, ...], Values] = {}
+        self._names = [
+            sorted(name for name in index if re.fullmatch(rf"{component}(_\d)?", name)) for component in NUMBERED
+        ]
+
+    def sorted(self, match: re.Match[str]) -> Values:
         """Sort the groups of a match by component."""
-        groups = match.groupdict(default="")
-        names = _groups_of(match.re)
-        values = {component: tuple(groups[name] for name in names[component]) for component in NUMBERED}
-        return cls(entry, well, values, groups)
+        site, channel, z, timepoint = (tuple(match[name] or "" for name in names) for names in self._names)
+        return site, channel, z, timepoint
 
 
-@functools.cache
-def _groups_of(pattern: re.Pattern[str]) -> dict[Component, tuple[str, ...]]:
-    """Return the names of the groups of each component, in their order."""
+def numbers_of(said: Iterable[Values], from_0: frozenset[Component]) -> dict[Component, dict[Value, int]]:
+    """Return the number of each value that names say of a component."""
+    all_said = list(said)
     return {
-        component: tuple(sorted(name for name in pattern.groupindex if re.fullmatch(rf"{component}(_\d)?", name)))
-        for component in NUMBERED
+        component: _numbers((values[place] for values in all_said), int(component in from_0))
+        for place, component in enumerate(NUMBERED)
     }
-
-
-def keys_of(
-    files: Sequence[NamedFile], from_0: frozenset[Component]
-) -> tuple[list[ImageKey], dict[Component, dict[Value, int]]]:
-    """Return the keys of files, and the number of each value."""
-    numbers = {
-        component: _numbers((file.values[component] for file in files), int(component in from_0))
-        for component in NUMBERED
-    }
-    keys = [
-        ImageKey(file.well, *(numbers[component][file.values[component]] for component in NUMBERED)) for file in files
-    ]
-    return keys, numbers
 
 
 def _numbers(values: Iterable[Value], offset: int) -> dict[Value, int]:

@@ -12,15 +12,16 @@ Their names, as the programs write them:
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from openhcs_runtime.components import Component, ImageKey
+from openhcs_runtime.components import Component
 from openhcs_runtime.plates.base import PlateProblem, ProblemKind
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Metadata
+from openhcs_runtime.plates.image_table import ImageTable
 from openhcs_runtime.plates.named.named_format import NamedFormat
-from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value
+from openhcs_runtime.plates.named.naming import NamedFiles, Naming, Value
 
 __all__ = ["Columbus", "MatrixScreener", "NikonJobs", "SbsNames"]
 
@@ -35,13 +36,16 @@ class SbsNames(NamedFormat):
         names=(re.compile(r"Channel(?P<channel>\d+)-(?P<site>\d{2,})-(?P<row>[A-Z]{1,2})-(?P<column>\d{2})", re.I),),
     )
 
-    def choose(self, files: Sequence[NamedFile]) -> tuple[Sequence[NamedFile], list[PlateProblem]]:
+    def choose(self, files: NamedFiles) -> tuple[NamedFiles, list[PlateProblem]]:
         """Number the images of each well: the number in the name runs through the plate."""
         of_well: defaultdict[str, set[Value]] = defaultdict(set)
-        for file in files:
-            of_well[file.well].add(file.values[Component.SITE])
-        sites = {well: sorted(values, key=lambda value: int(value[0])) for well, values in of_well.items()}
-        return [_with_site(file, sites[file.well].index(file.values[Component.SITE]) + 1) for file in files], []
+        for well, (site, *_) in files.pairs():
+            of_well[well].add(site)
+        sites = {
+            well: {value: (str(number),) for number, value in enumerate(sorted(values, key=lambda one: int(one[0])), 1)}
+            for well, values in of_well.items()
+        }
+        return files.with_places(lambda well, said: (sites[well][said[0]], *said[1:])), []
 
 
 class Columbus(NamedFormat):
@@ -62,7 +66,7 @@ class Columbus(NamedFormat):
         self,
         folder: Folder,
         metadata: Metadata,
-        images: Sequence[tuple[NamedFile, ImageKey]],
+        images: ImageTable,
         numbers: Mapping[Component, Mapping[Value, int]],
     ) -> tuple[Metadata, list[PlateProblem]]:
         """Note that descriptions of the names differ in what the first two of the three numbers are."""
@@ -115,7 +119,3 @@ class NikonJobs(NamedFormat):
         ),
         from_0=frozenset({Component.SITE, Component.TIMEPOINT}),
     )
-
-
-def _with_site(file: NamedFile, site: int) -> NamedFile:
-    return NamedFile(file.entry, file.well, {**file.values, Component.SITE: (str(site),)}, file.groups)

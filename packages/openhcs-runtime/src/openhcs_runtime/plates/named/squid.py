@@ -8,17 +8,20 @@ the folders has the plan, without the numbers of fields; it is not read.)
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from openhcs_runtime.components import Component, ImageKey
+import numpy as np
+
+from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.base import PlateProblem, StagePosition
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata
+from openhcs_runtime.plates.image_table import ImageTable
 from openhcs_runtime.plates.named.named_format import NamedFormat, not_understood
-from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value
+from openhcs_runtime.plates.named.naming import Naming, Value
 from openhcs_runtime.plates.named.sidecars import number, object_of, positive, read_json, text_of
 from openhcs_runtime.stores.path import AnyPath, as_path
 
@@ -75,7 +78,7 @@ class Squid(NamedFormat):
         self,
         folder: Folder,
         metadata: Metadata,
-        images: Sequence[tuple[NamedFile, ImageKey]],
+        images: ImageTable,
         numbers: Mapping[Component, Mapping[Value, int]],
     ) -> tuple[Metadata, list[PlateProblem]]:
         """Add wavelengths from the names, sizes from the parameters and positions from the coordinates."""
@@ -87,8 +90,8 @@ class Squid(NamedFormat):
                 metadata = _with_parameters(metadata, read_json(parameters))
             except ValueError as error:
                 problems.append(not_understood(parameters.name, error))
-        first = min(images, key=lambda image: image[1].timepoint)[0]
-        path = as_path(first.entry.path).parent / _COORDINATES
+        times = np.array([place[3] for place in images.columns.places])
+        path = as_path(images.columns.path(int(times[images.columns.place].argmin()))).parent / _COORDINATES
         if path.is_file():
             try:
                 metadata = replace(metadata, positions=_positions(text_of(path)))
