@@ -28,7 +28,6 @@ from openhcs_runtime.stores.path import AnyPath
 _NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
 _CHANNEL = _NUMBERED.index(Component.CHANNEL)
 _GROUPS = frozenset({"well", "row", "col", *map(str, _NUMBERED)})
-_MOST_MET = 100_000
 
 _Values: TypeAlias = tuple[str | None, str | None, str | None, str | None]
 """The text of a name for each numbered component; None without one."""
@@ -149,7 +148,7 @@ def find_by_pattern(folder: AnyPath, pattern: NamePattern) -> Listing:
 
 
 class _PatternNames:
-    """Reads file names by a pattern; what it has met before is not looked at again.
+    """Reads file names by a pattern; a well that it has met before is not looked at again.
 
     Attributes:
         reader: The names that fit.
@@ -161,7 +160,7 @@ class _PatternNames:
         self.problems: list[PlateProblem] = []
         self._pattern = pattern
         self._has_folder = "/" in pattern.text
-        self._met: dict[tuple[str | None, ...], tuple[str, _Values]] = {}
+        self._wells: dict[tuple[str | None, ...], str] = {}
 
     def read(self, folder: Folder, below: str) -> None:
         """Read the names in a folder, whose path below the plate folder ends in a slash."""
@@ -172,17 +171,15 @@ class _PatternNames:
         if match is None:
             self._leave_out(path, "it does not match the pattern")
             return None
-        texts = match.groups()
-        said = self._met.get(texts)
-        if said is None:
-            groups = match.groupdict()
+        groups = match.groupdict()
+        texts = groups.get("well"), groups.get("row"), groups.get("col")
+        well = self._wells.get(texts)
+        if well is None:
             well = self._pattern.well_of({name: value for name, value in groups.items() if value is not None})
+            self._wells[texts] = well
+        if well:
             site, channel, z, timepoint = map(groups.get, _NUMBERED)
-            said = well, (site, channel, z, timepoint)
-            if len(self._met) < _MOST_MET:
-                self._met[texts] = said
-        if said[0]:
-            return said
+            return well, (site, channel, z, timepoint)
         self._leave_out(path, "the pattern does not find a valid well")
         return None
 

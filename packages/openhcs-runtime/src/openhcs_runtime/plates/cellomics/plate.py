@@ -22,7 +22,6 @@ _NAME = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _FORM = "<plate>_A01f00d0"
-_MOST_MET = 100_000
 
 
 class Cellomics(PlateFormat):
@@ -58,17 +57,11 @@ class _Names:
     def __init__(self) -> None:
         self.images = TableBuilder()
         self.problems: list[PlateProblem] = []
-        self._met: dict[tuple[str, ...], tuple[int, int]] = {}
 
     def code(self, name: str) -> tuple[int, int] | None:
         """Return the codes of well and other components in the table for a name."""
-        match = _NAME.fullmatch(name)
-        codes = self._met.get(match.groups()) if match else None
-        if codes is None and (key := self.key(name)) and match:
-            codes = self.images.well(key.well), self.images.place((key.site, key.channel, 1, 1))
-            if len(self._met) < _MOST_MET:
-                self._met[match.groups()] = codes
-        return codes
+        key = self.key(name)
+        return (self.images.well(key.well), self.images.place((key.site, key.channel, 1, 1))) if key else None
 
     def key(self, name: str) -> ImageKey | None:
         """Return what an image shows."""
