@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 import tifffile
 
+from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig
 from openhcs_runtime.cli import listing
 from openhcs_runtime.cli.listing import ListingLine
 from openhcs_runtime.components import ImageKey
+from openhcs_runtime.engine.compiler import compile_plate
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates import ImageRef, ProblemKind, open_plate
 from openhcs_runtime.plates.file_names import FileNames
+from openhcs_runtime.plates.image_table import Columns
 from openhcs_runtime.plates.table_builder import table_of
+from openhcs_runtime.selection import choose_wells
 
 WELLS = ("A01", "A02", "B01", "AA03")
 
@@ -100,7 +104,16 @@ def test_files_that_are_not_images_do_not_hide_among_many(linked: Callable[..., 
     assert (lost.size, lost.mtime_ns) == (0, 0)
 
 
-@pytest.mark.parametrize("form", ["p_{well}_s{site}_w1.tif", "r{row:02}c{column:02}f{site:02}p01-ch1sk1fk1fl1.tiff"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "p_{well}_s{site}_w1.tif",
+        "r{row:02}c{column:02}f{site:02}p01-ch1sk1fk1fl1.tiff",
+        "{well}_01_1_{site}_DAPI_001.tif",
+        "p_{well}f{site:02}d0.tif",
+        "{row:03}{column:03}-{site}-001001001.tif",
+    ],
+)
 def test_each_file_is_looked_at_once(linked: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     places = [("A", 1), ("A", 2), ("B", 1)]
     names = [
@@ -146,6 +159,40 @@ def test_times_beyond_64_bits_are_kept() -> None:
     table = table_of(ImageRef(ImageKey("A01", n), f"/p/{n}.tif", 1, time) for n, time in enumerate(times))
     assert [image.mtime_ns for image in table] == times
     assert [image.mtime_ns for image in table.take(np.array([2, 1]))] == [-(2**70), 2**70]
+
+
+@pytest.fixture
+def made_images(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Collect the rows of the images that are made."""
+    rows: list[int] = []
+    make = Columns.ref
+
+    def counted(self: Columns, row: int) -> ImageRef:
+        rows.append(row)
+        return make(self, row)
+
+    monkeypatch.setattr(Columns, "ref", counted)
+    return rows
+
+
+def test_sites_are_chosen_without_making_images(linked: Callable[..., Path], made_images: list[int]) -> None:
+    plate = open_plate(linked(*all_names(5), "p_A01_s6_w1.tif"))
+    made_images.clear()
+    chosen = choose_wells(plate, PipelineConfig(sites=(2, 6))).plate
+    assert not made_images
+    assert {well: len(images) for well, images in chosen.images.items()} == {"A01": 3, "A02": 2, "B01": 2, "AA03": 2}
+    assert [image.key.site for image in chosen.images["A01"]] == [2, 2, 6]
+    assert chosen.images["B01"] == tuple(image for image in plate.images["B01"] if image.key.site == 2)
+
+
+def test_compiling_makes_each_image_twice(linked: Callable[..., Path], tmp_path: Path, made_images: list[int]) -> None:
+    plate = open_plate(linked(*all_names(40)))
+    made_images.clear()
+    compiled = compile_plate(plate, [FunctionStep(np.negative)], GlobalConfig(), PipelineConfig(), tmp_path / "out")
+    images = sum(len(plan.images) for plan in compiled.wells)
+    assert images == len(all_names(40))
+    of_one_well = images // len(WELLS)
+    assert len(made_images) <= 2 * images + 2 * of_one_well + 10  # refusals and plans; a well of each layout is traced
 
 
 class _Terminal(io.StringIO):

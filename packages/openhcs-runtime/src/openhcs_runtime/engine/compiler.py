@@ -7,10 +7,9 @@ signatures.
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from openhcs_runtime.components import Component
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
@@ -28,6 +27,7 @@ from openhcs_runtime.pipeline.run_basis import run_basis
 from openhcs_runtime.pipeline.source import PipelineFile
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plates.base import ImageRef, Plate
+from openhcs_runtime.plates.image_table import layout_of
 from openhcs_runtime.plates.read import labels_of, refusals
 from openhcs_runtime.selection import choose_wells
 from openhcs_runtime.stores.path import AnyPath, as_path, is_url, path_below
@@ -248,17 +248,19 @@ def _flow_problems(
 ) -> list[str]:
     """Trace the images of each well through the steps; wells with the same set of images are traced once."""
     problems: dict[str, None] = {}
-    layouts: dict[tuple[Any, ...], str] = {}
+    layouts: set[Hashable] = set()
+    is_chosen_by_well = any(step.group_by is Component.WELL for _, step in numbered)
     for well in wells:
         if plate.missing.get(well):
             continue  # fails at run time, with the names of the missing images
-        keys = [image.key for image in plate.images[well]]
-        by_well = well if any(step.group_by is Component.WELL for _, step in numbered) else ""
+        images = plate.images[well]
         labelled = {image.key for image in labels[well]}
-        layout = (by_well, *((key.site, key.channel, key.z_index, key.timepoint, key in labelled) for key in keys))
+        with_labels = tuple(image.key in labelled for image in images) if labelled else ()
+        layout = (well if is_chosen_by_well else "", layout_of(images), with_labels)
         if layout in layouts:
             continue
-        layouts[layout] = well
+        layouts.add(layout)
+        keys = [image.key for image in images]
         flow = Flow(keys, _named(plate), labelled=labelled)
         for number, step in numbered:
             found = flow.follow(step)
@@ -297,7 +299,7 @@ def _plan_well(
 
 def _image_text(image: ImageRef, plate: AnyPath) -> str:
     """Return a text that differs if the image does; it always differs if the image's server states no times."""
-    inside = path_below(as_path(image.path), plate)
+    inside = path_below(image.path if isinstance(plate, Path) else as_path(image.path), plate)
     where = f" {image.index}" if image.index else ""
     state = f"{image.size} {image.mtime_ns}" if image.mtime_ns or not is_url(image.path) else uuid.uuid4().hex
     return f"{inside}{where} {image.key} {state}"

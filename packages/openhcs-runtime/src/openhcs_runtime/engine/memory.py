@@ -13,7 +13,7 @@ A step that names its memory (``FunctionStep(memory=...)``, without a GPU) needs
 For the built-in functions that is 15 to 25 % more than measured. A function that makes more copies needs more.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from openhcs_runtime.components import ImageKey
@@ -22,6 +22,7 @@ from openhcs_runtime.pipeline.patterns import group_images
 from openhcs_runtime.pipeline.plate_step import Step
 from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.plates.image_files import ImageHeader
+from openhcs_runtime.plates.image_table import layout_of
 from openhcs_runtime.plates.read import read_header
 
 _PROCESS_BYTES = 150_000_000
@@ -41,10 +42,9 @@ class WellMemory:
 
 def most_memory(plate: Plate, wells: Iterable[str], steps: Sequence[Step]) -> WellMemory:
     """Return the well that needs the most memory; of wells with the same set of images only one is checked."""
-    layouts: dict[tuple[object, ...], str] = {}
+    layouts: dict[Hashable, str] = {}
     for well in wells:
-        keys = (image.key for image in plate.images[well])
-        layouts.setdefault(tuple((key.site, key.channel, key.z_index, key.timepoint) for key in keys), well)
+        layouts.setdefault(layout_of(plate.images[well]), well)
     declared = max((step.resources.memory_bytes for step in steps if not step.resources.gpu), default=0)
     needs = [WellMemory(well, max(declared, _needed(plate, plate.images[well], steps))) for well in layouts.values()]
     return max(needs, key=lambda need: need.needed_bytes, default=WellMemory())

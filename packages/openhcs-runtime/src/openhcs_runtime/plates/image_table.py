@@ -4,7 +4,7 @@
 are sequences that make each ``ImageRef`` when it is asked for.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias, overload
@@ -16,7 +16,7 @@ from openhcs_runtime.components import ImageKey, well_position
 from openhcs_runtime.plates.base import ImageRef
 from openhcs_runtime.plates.file_names import FileNames
 
-__all__ = ["Codes", "Columns", "Extra", "ImageTable", "Numbers", "Rows", "WellImages"]
+__all__ = ["Codes", "Columns", "Extra", "ImageTable", "Numbers", "Rows", "WellImages", "images_of_sites", "layout_of"]
 
 Numbers: TypeAlias = tuple[int, int, int, int]
 """Site, channel, z_index and timepoint."""
@@ -182,32 +182,36 @@ class ImageTable(Sequence[ImageRef]):
 
 
 class WellImages(Sequence[ImageRef]):
-    """The images of a well in plate order; equal to a tuple of the same images, and pickled as one."""
+    """The images of a well in plate order; equal to a tuple of the same images, and pickled as one.
 
-    __slots__ = ("_start", "_stop", "_table")
+    Attributes:
+        table: The images of the plate.
+    """
+
+    __slots__ = ("_start", "_stop", "table")
 
     def __init__(self, table: ImageTable, start: int, stop: int) -> None:
-        self._table, self._start, self._stop = table, start, stop
+        self.table, self._start, self._stop = table, start, stop
 
     @property
     def codes(self) -> Codes:
         """The codes of the components other than the well."""
-        return self._table.columns.place[self._rows]
+        return self.table.columns.place[self._rows]
 
     def places(self) -> list[Numbers]:
         """Return the components other than the well of each image."""
-        values = self._table.columns.places
+        values = self.table.columns.places
         return [values[code] for code in self.codes.tolist()]
 
     @property
     def _rows(self) -> Rows:
-        return self._table.order[self._start : self._stop]
+        return self.table.order[self._start : self._stop]
 
     def __len__(self) -> int:
         return self._stop - self._start
 
     def __iter__(self) -> Iterator[ImageRef]:
-        return map(self._table.columns.ref, self._rows.tolist())
+        return map(self.table.columns.ref, self._rows.tolist())
 
     @overload
     def __getitem__(self, place: int) -> ImageRef: ...
@@ -217,8 +221,8 @@ class WellImages(Sequence[ImageRef]):
 
     def __getitem__(self, place: int | slice) -> ImageRef | tuple[ImageRef, ...]:
         if isinstance(place, slice):
-            return tuple(map(self._table.columns.ref, self._rows[place].tolist()))
-        return self._table.columns.ref(int(self._rows[place]))
+            return tuple(map(self.table.columns.ref, self._rows[place].tolist()))
+        return self.table.columns.ref(int(self._rows[place]))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, WellImages | tuple):
@@ -233,6 +237,25 @@ class WellImages(Sequence[ImageRef]):
 
     def __reduce__(self) -> tuple[type[tuple[ImageRef, ...]], tuple[list[ImageRef]]]:
         return tuple, (list(self),)
+
+
+def layout_of(images: Sequence[ImageRef]) -> Hashable:
+    """Return what two wells of a plate share if their images have the same components other than the well."""
+    if isinstance(images, WellImages):
+        return images.codes.tobytes()
+    return tuple((key.site, key.channel, key.z_index, key.timepoint) for key in (image.key for image in images))
+
+
+def images_of_sites(images: Mapping[str, Sequence[ImageRef]], sites: Collection[int]) -> dict[str, Sequence[ImageRef]]:
+    """Return the images of some sites for each well of a plate."""
+    tables = {images.table for images in images.values() if isinstance(images, WellImages)}
+    if len(tables) != 1 or not all(isinstance(of_well, WellImages) for of_well in images.values()):
+        return {well: tuple(one for one in of_well if one.key.site in sites) for well, of_well in images.items()}
+    (table,) = tables
+    wanted = np.array([numbers[0] in sites for numbers in table.columns.places], np.bool_)
+    taken = table.take(np.flatnonzero(wanted[table.columns.place]))
+    found = taken.wells()
+    return {well: found.get(well, WellImages(taken, 0, 0)) for well in images}
 
 
 def _ranks_of(values: Sequence[tuple[int, ...]]) -> NDArray[np.int64]:

@@ -9,21 +9,28 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from msgspec import structs
+import numpy as np
 
-from openhcs_runtime.components import Component, ImageKey, well_name, well_position
+from openhcs_runtime.components import Component, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ImageRef, stray
+from openhcs_runtime.plates.base import PlateProblem, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
-from openhcs_runtime.plates.tiff.files import Entry, image_of, stem_of, tiff_files
-from openhcs_runtime.stores.path import AnyPath, as_path, path_below
+from openhcs_runtime.plates.image_table import Numbers
+from openhcs_runtime.plates.said_names import NameReader
+from openhcs_runtime.plates.tiff.files import identity, stem_of
+from openhcs_runtime.stores.path import AnyPath
 
 _NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
+_CHANNEL = _NUMBERED.index(Component.CHANNEL)
 _GROUPS = frozenset({"well", "row", "col", *map(str, _NUMBERED)})
+
+_Values: TypeAlias = tuple[str | None, str | None, str | None, str | None]
+"""The text of a name for each numbered component; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +77,17 @@ class NamePattern:
         Args:
             path: The path of a file below the plate folder, with slashes.
         """
-        name = path if "/" in self.text else path.rpartition("/")[2]
-        stems = dict.fromkeys([name, os.path.splitext(name)[0], stem_of(name)])
-        match = next(filter(None, map(self._compiled.fullmatch, stems)), None)
+        match = self.match(path)
         return {group: value for group, value in match.groupdict().items() if value is not None} if match else None
+
+    def match(self, path: str) -> re.Match[str] | None:
+        """Return the match for the path of a file below the plate folder, with slashes."""
+        name = path if "/" in self.text else path.rpartition("/")[2]
+        matches = self._compiled.fullmatch
+        if (match := matches(name)) or (match := matches(stem := os.path.splitext(name)[0])):
+            return match
+        short = stem_of(name)
+        return matches(short) if short != stem else None
 
     @staticmethod
     def well_of(values: Mapping[str, str]) -> str:
@@ -110,30 +124,78 @@ def find_by_pattern(folder: AnyPath, pattern: NamePattern) -> Listing:
         PlateError: If no file matches.
         OSError: If the folder can't be listed.
     """
-    named: list[tuple[Entry, str, dict[str, str]]] = []
-    problems = []
-    for entry in tiff_files(folder, deep=True):
-        path = path_below(as_path(entry.path), folder) if "/" in pattern.text else entry.name
-        values = pattern.values(path)
-        well = pattern.well_of(values) if values else ""
-        if values and well:
-            named.append((entry, well, values))
-        else:
-            reason = "it does not match the pattern" if values is None else "the pattern does not find a valid well"
-            problems.append(stray(f"{path} is not an image of the plate: {reason}"))
-    channels = {values["channel"] for _, _, values in named if "channel" in values}
-    number_of = _channel_numbers(channels)
-    images: list[ImageRef] = []
-    for entry, well, values in named:
-        key = _key(well, values, number_of)
-        if key is None:
-            problems.append(stray(f"{entry.name} is not an image of the plate: not a number"))
-        else:
-            images.append(image_of(entry, key))
-    if not images:
+    names = _PatternNames(pattern)
+    for place, below in _all_folders(Folder(folder), {identity(folder)}):
+        names.read(place, below)
+    said, problems = names.reader.said(), names.problems
+    channels = {values[_CHANNEL] for values in said.used_places()} - {None}
+    number_of = _channel_numbers({channel for channel in channels if channel is not None})
+    numbers = {values: _numbers(values, number_of) for values in said.used_places()}
+    has_numbers = said.of_places(lambda values: numbers[values] is not None)
+    strays = said.names(np.flatnonzero(~has_numbers))
+    problems += [stray(f"{name} is not an image of the plate: not a number") for name in strays]
+    said = said.take(has_numbers)
+    if not len(said):
         raise PlateError(_nothing_found(folder, pattern, [problem.message for problem in problems]))
-    names = {} if all(map(str.isdecimal, channels)) else {number: name for name, number in number_of.items()}
-    return Listing(_from_1(images), problems, Metadata(channel_names=names))
+    from_1 = _from_1({values: place for values, place in numbers.items() if place is not None})
+    images = said.table(str, from_1.__getitem__)
+    are_numbers = all(map(str.isdecimal, number_of))
+    return Listing(
+        images,
+        problems,
+        Metadata(channel_names={} if are_numbers else {number: name for name, number in number_of.items()}),
+    )
+
+
+class _PatternNames:
+    """Reads file names by a pattern; a well that it has met before is not looked at again.
+
+    Attributes:
+        reader: The names that fit.
+        problems: What to report of others.
+    """
+
+    def __init__(self, pattern: NamePattern) -> None:
+        self.reader: NameReader[str, _Values] = NameReader()
+        self.problems: list[PlateProblem] = []
+        self._pattern = pattern
+        self._has_folder = "/" in pattern.text
+        self._wells: dict[tuple[str | None, ...], str] = {}
+
+    def read(self, folder: Folder, below: str) -> None:
+        """Read the names in a folder, whose path below the plate folder ends in a slash."""
+        self.reader.read(folder, lambda name: self._said_by(below + name if self._has_folder else name))
+
+    def _said_by(self, path: str) -> tuple[str, _Values] | None:
+        match = self._pattern.match(path)
+        if match is None:
+            self._leave_out(path, "it does not match the pattern")
+            return None
+        groups = match.groupdict()
+        texts = groups.get("well"), groups.get("row"), groups.get("col")
+        well = self._wells.get(texts)
+        if well is None:
+            well = self._pattern.well_of({name: value for name, value in groups.items() if value is not None})
+            self._wells[texts] = well
+        if well:
+            site, channel, z, timepoint = map(groups.get, _NUMBERED)
+            return well, (site, channel, z, timepoint)
+        self._leave_out(path, "the pattern does not find a valid well")
+        return None
+
+    def _leave_out(self, path: str, reason: str) -> None:
+        self.problems.append(stray(f"{path} is not an image of the plate: {reason}"))
+
+
+def _all_folders(folder: Folder, seen: set[tuple[int, int] | str], path: str = "") -> Iterator[tuple[Folder, str]]:
+    """Yield a folder and all below it with their paths, each of them once even if several links point to it."""
+    yield folder, path
+    for name in sorted(folder.folders, key=lambda name: (os.path.islink(f"{folder.path}/{name}"), name)):
+        below = folder.below(name)
+        place = identity(below.path)
+        if place not in seen:
+            seen.add(place)
+            yield from _all_folders(below, seen, f"{path}{name}/")
 
 
 def _channel_numbers(channels: set[str]) -> dict[str, int]:
@@ -142,30 +204,28 @@ def _channel_numbers(channels: set[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(channels), start=1)}
 
 
-def _key(well: str, values: dict[str, str], channel_numbers: dict[str, int]) -> ImageKey | None:
-    numbers: dict[Component, int] = {}
-    for component in _NUMBERED:
-        text = values.get(component, "1")
-        if component is Component.CHANNEL and text in channel_numbers:
-            numbers[component] = channel_numbers[text]
+def _numbers(values: _Values, channel_numbers: Mapping[str, int]) -> Numbers | None:
+    """Return the components in the texts of a name; None if one is not a number."""
+    numbers = []
+    for place, value in enumerate(values):
+        text = "1" if value is None else value
+        if place == _CHANNEL and text in channel_numbers:
+            numbers.append(channel_numbers[text])
         elif text.isdecimal():
-            numbers[component] = int(text)
+            numbers.append(int(text))
         else:
             return None
-    return ImageKey(well, *(numbers[component] for component in _NUMBERED))
+    site, channel, z, timepoint = numbers
+    return site, channel, z, timepoint
 
 
-def _from_1(images: list[ImageRef]) -> list[ImageRef]:
+def _from_1(numbers: Mapping[_Values, Numbers]) -> dict[_Values, Numbers]:
     """Renumber from 1 the components that start at 0 in the file names (0 is reserved for projections)."""
-    from_0 = [min(int(image.key.value(component)) for image in images) == 0 for component in _NUMBERED]
-    if not any(from_0):
-        return images
-    return [structs.replace(image, key=_shifted(image.key, from_0)) for image in images]
-
-
-def _shifted(key: ImageKey, offsets: list[bool]) -> ImageKey:
-    numbers = (int(key.value(component)) + offset for component, offset in zip(_NUMBERED, offsets, strict=True))
-    return ImageKey(key.well, *numbers)
+    first = [int(min(of) == 0) for of in zip(*numbers.values(), strict=True)]
+    return {
+        values: (site + first[0], channel + first[1], z + first[2], timepoint + first[3])
+        for values, (site, channel, z, timepoint) in numbers.items()
+    }
 
 
 def _nothing_found(folder: AnyPath, pattern: NamePattern, strays: list[str]) -> str:

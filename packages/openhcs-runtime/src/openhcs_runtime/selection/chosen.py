@@ -10,6 +10,7 @@ from openhcs_runtime.config import PipelineConfig
 from openhcs_runtime.exceptions import PipelineError, PlateMapError
 from openhcs_runtime.plate_map import PlateMap, PlateMapFile, find_plate_map, plate_map_if_any, read_plate_map
 from openhcs_runtime.plates.base import Plate
+from openhcs_runtime.plates.image_table import images_of_sites
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 from openhcs_runtime.selection.names import parse_wells
 from openhcs_runtime.selection.sample import sample_wells
@@ -169,9 +170,7 @@ class _PlateOfSites:
 
     def __init__(self, plate: Plate, sites: frozenset[int]) -> None:
         self._plate = plate
-        self.images = {
-            well: tuple(image for image in images if image.key.site in sites) for well, images in plate.images.items()
-        }
+        self.images = images_of_sites(plate.images, sites)
         missing = {well: tuple(key for key in keys if key.site in sites) for well, keys in plate.missing.items()}
         self.missing = {well: keys for well, keys in missing.items() if keys}
 

@@ -168,7 +168,7 @@ class StorePath:
 AnyPath: TypeAlias = Path | StorePath
 
 
-def path_below(path: AnyPath, folder: AnyPath) -> str:
+def path_below(path: AnyPath | str, folder: AnyPath) -> str:
     """Return the part of a path below a folder, with slashes; the whole path if it is not below it."""
     text, begin = str(path).replace(os.sep, "/"), str(folder).replace(os.sep, "/").rstrip("/")
     return text.removeprefix(f"{begin}/")

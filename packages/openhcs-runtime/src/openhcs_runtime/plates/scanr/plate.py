@@ -11,17 +11,20 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
+
+import numpy as np
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, StagePosition, stray
+from openhcs_runtime.plates.base import PlateProblem, ProblemKind, StagePosition, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.heights import Heights
+from openhcs_runtime.plates.image_table import ImageTable, Numbers
 from openhcs_runtime.plates.ome_measurement import Measurement, read_measurement
+from openhcs_runtime.plates.said_names import NameReader, SaidNames
 from openhcs_runtime.plates.scanr.descriptor import Descriptor, read_descriptor, read_positions
-from openhcs_runtime.plates.tiff.files import Entry, image_of, tiff_files
 from openhcs_runtime.plates.times import Times
 from openhcs_runtime.stores.path import AnyPath
 
@@ -33,6 +36,11 @@ _FORM = "B2--W00014--P00001--Z00000--T00000--DAPI"
 _DATA, _DESCRIPTOR, _LOG, _OME = "data", "experiment_descriptor.xml", "AcquisitionLog.dat", "metadata.ome.xml"
 
 _Read = TypeVar("_Read")
+_Label: TypeAlias = tuple[str, int]
+"""The label of a well, and its number."""
+_Place: TypeAlias = tuple[int, int, int, str]
+"""Site, and plane and time point from 0, and the name of the channel."""
+_Files: TypeAlias = SaidNames[_Label, _Place]
 
 
 class ScanR(PlateFormat):
@@ -48,24 +56,23 @@ class ScanR(PlateFormat):
     def find(self, folder: Folder) -> Listing:
         """List the images, and read the files that describe them."""
         problems: list[PlateProblem] = []
-        data = next((folder.path / name for name in folder.folders if name.lower() == _DATA), folder.path)
+        place = next((folder.below(name) for name in folder.folders if name.lower() == _DATA), folder)
+        data = place.path
         above = data.parent if data.name.lower() == _DATA else data
         said = _Said(
             _read(above / _DESCRIPTOR, read_descriptor, problems) or Descriptor(),
             _read(above / _LOG, read_positions, problems) or {},
             _read(data / _OME, read_measurement, problems) or Measurement(),
         )
-        files = _named(data, problems)
-        if not files:
+        files = _named(place, problems)
+        if not len(files):
             raise PlateError(f"no images in {data} (expected TIFF files named {_FORM}.tif)")
         names = _Names.of(files, said)
         images = _images(files, names, problems)
         if not images:
             reason = next(iter(names.unknown.values()), "")
             remedy = f"copy {_DESCRIPTOR} of the measurement next to the folder {_DATA}"
-            raise PlateError(
-                f"no images in {data}: none can be placed, such as {files[0][0].name}: {reason} ({remedy})"
-            )
+            raise PlateError(f"no images in {data}: none can be placed, such as {files.name(0)}: {reason} ({remedy})")
         return Listing(images, problems, _metadata(said, names))
 
 
@@ -93,18 +100,20 @@ class _Names:
     unknown: Mapping[int, str]
 
     @classmethod
-    def of(cls, files: Iterable[tuple[Entry, re.Match[str]]], said: _Said) -> "_Names":
+    def of(cls, files: _Files, said: _Said) -> "_Names":
         """Return what the names of some files mean, with what else is stated."""
         wells: dict[int, str] = {}
         unknown: dict[int, str] = {}
-        labels = {int(match["well"]): match["label"] for _, match in files}
+        labels = dict.fromkeys((number for _, number in files.wells), "")
+        codes, from_end = np.unique(files.well[::-1], return_index=True)
+        labels |= {number: label for label, number in (files.wells[code] for code in codes[np.argsort(-from_end)])}
         labels |= {int(match["well"]): match["label"] for match in _matches(said.ome)}
         for number, label in labels.items():
             try:
                 wells[number] = _well(label, number, said.descriptor.shape)
             except ValueError as error:
                 unknown[number] = str(error)
-        found = {match["channel"] for _, match in files}
+        found = {place[-1] for place in files.places}
         stated = [channel.name for channel in said.ome.channels] or list(said.descriptor.names)
         ordered = dict.fromkeys([*(name for name in stated if name in found), *sorted(found)])
         return cls(wells, {name: n for n, name in enumerate(ordered, start=1)}, unknown)
@@ -129,14 +138,19 @@ def _read(path: AnyPath, reader: Callable[[AnyPath], _Read], problems: list[Plat
         return None
 
 
-def _named(data: AnyPath, problems: list[PlateProblem]) -> list[tuple[Entry, re.Match[str]]]:
-    files = []
-    for entry in tiff_files(data):
-        if match := _NAME.fullmatch(entry.name):
-            files.append((entry, match))
-        else:
-            problems.append(stray(f"{entry.name} is not an image of the plate: its name is not of the form {_FORM}"))
-    return files
+def _named(data: Folder, problems: list[PlateProblem]) -> _Files:
+    reader: NameReader[_Label, _Place] = NameReader()
+
+    def said_by(name: str) -> tuple[_Label, _Place] | None:
+        match = _NAME.fullmatch(name)
+        if match is None:
+            problems.append(stray(f"{name} is not an image of the plate: its name is not of the form {_FORM}"))
+            return None
+        label, well, site, z, timepoint, channel = match.groups()
+        return (label, int(well)), (int(site), int(z), int(timepoint), channel)
+
+    reader.read(data, said_by)
+    return reader.said()
 
 
 def _well(label: str, number: int, shape: tuple[int, int] | None) -> str:
@@ -156,21 +170,20 @@ def _well(label: str, number: int, shape: tuple[int, int] | None) -> str:
     return well_name(*divmod(number - 1, shape[1]))
 
 
-def _images(
-    files: Iterable[tuple[Entry, re.Match[str]]], names: _Names, problems: list[PlateProblem]
-) -> list[ImageRef]:
-    images = []
+def _images(files: _Files, names: _Names, problems: list[PlateProblem]) -> ImageTable:
+    is_known = files.of_wells(lambda said: said[1] in names.wells)
     left: defaultdict[str, list[str]] = defaultdict(list)
-    for entry, match in files:
-        key = names.key(match)
-        if key is not None:
-            images.append(image_of(entry, key))
-        else:
-            left[names.unknown[int(match["well"])]].append(entry.name)
+    for at in np.flatnonzero(~is_known).tolist():
+        left[names.unknown[files.wells[files.well[at]][1]]].append(files.name(at))
     for reason, unplaced in left.items():
         what = f"{len(unplaced):,} images, such as {min(unplaced)}, are" if len(unplaced) > 1 else f"{unplaced[0]} is"
         problems.append(stray(f"{what} left out: {reason}", files=len(unplaced)))
-    return images
+
+    def numbers_of(said: _Place) -> Numbers:
+        site, z, timepoint, channel = said
+        return site, names.channels[channel], z + 1, timepoint + 1
+
+    return files.take(is_known).table(lambda said: names.wells[said[1]], numbers_of)
 
 
 def _matches(ome: Measurement) -> Iterable[re.Match[str]]:

@@ -7,18 +7,18 @@ row by row, so the size of the plate is needed to name them. It is in ``Measurem
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ImageRef, PlateProblem, StagePosition, stray
+from openhcs_runtime.plates.base import PlateProblem, StagePosition, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.heights import Heights
 from openhcs_runtime.plates.ome_measurement import Measurement, read_measurement
 from openhcs_runtime.plates.projections import without_projections
-from openhcs_runtime.plates.tiff.files import Entry, image_of, tiff_files
+from openhcs_runtime.plates.table_builder import TableBuilder
 from openhcs_runtime.plates.times import Times
 from openhcs_runtime.stores.path import AnyPath
 
@@ -43,14 +43,16 @@ class YokogawaCQ1(PlateFormat):
     def find(self, folder: Folder) -> Listing:
         """List the images, and read the OME-XML of the measurement."""
         problems: list[PlateProblem] = []
-        files = list(_files(folder))
-        if not any(_NAME.fullmatch(entry.name) for entry in files):
+        places = [folder, *([folder.below(_IMAGES)] if _IMAGES in folder.folders else [])]
+        if not any(_NAME.fullmatch(name) for place in places for name in place.tiff_names):
             raise PlateError(f"no images in {folder.path} (expected TIFF files named W0018F0001T0001Z001C1.tif)")
         path = _result_file(folder)
         result = _read(path)
         plate = _Plate.of(result, path, folder)
-        images = [found for entry in files if (found := _image(entry, plate, problems))]
-        kept, left_out = without_projections(images)
+        names = _Names(plate, problems)
+        for place in places:
+            names.images.read(place, names.code)
+        kept, left_out = without_projections(names.images.table())
         return Listing(kept, [*problems, *left_out], _metadata(result, plate, path.name if path else ""))
 
 
@@ -98,12 +100,6 @@ class _Plate:
         return ImageKey(well, site, channel, z, timepoint)
 
 
-def _files(folder: Folder) -> Iterator[Entry]:
-    yield from tiff_files(folder.path)
-    if _IMAGES in folder.folders:
-        yield from tiff_files(folder.path / _IMAGES)
-
-
 def _result_file(folder: Folder) -> AnyPath | None:
     """Return the OME-XML of the measurement; those of projections have longer names.
 
@@ -129,16 +125,26 @@ def _read(path: AnyPath | None) -> Measurement:
         ) from error
 
 
-def _image(entry: Entry, plate: _Plate, problems: list[PlateProblem]) -> ImageRef | None:
-    match = _NAME.fullmatch(entry.name)
-    if match is None:
-        text = f"{entry.name} is not an image of the plate: its name is not of the form W0018F0001T0001Z001C1"
-        problems.append(stray(text))
-        return None
-    try:
-        return image_of(entry, plate.key(match))
-    except ValueError as error:
-        problems.append(stray(f"{entry.name} is not an image of the plate: {error}"))
+class _Names:
+    """Reads the names of images, and reports those of other files."""
+
+    def __init__(self, plate: _Plate, problems: list[PlateProblem]) -> None:
+        self.images = TableBuilder()
+        self._plate, self._problems = plate, problems
+
+    def code(self, name: str) -> tuple[int, int] | None:
+        """Return the codes of well and other components in the table for a name."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            reason = "its name is not of the form W0018F0001T0001Z001C1"
+        else:
+            try:
+                key = self._plate.key(match)
+                place = self.images.place((key.site, key.channel, key.z_index, key.timepoint))
+                return self.images.well(key.well), place
+            except ValueError as error:
+                reason = str(error)
+        self._problems.append(stray(f"{name} is not an image of the plate: {reason}"))
         return None
 
 
