@@ -25,7 +25,7 @@ def threshold(plane: Stack, *, method: ThresholdMethod = ThresholdMethod.OTSU, f
     Otsu, IEEE Trans. SMC 9(1), 1979; Li & Lee, Pattern Recognition 26(4), 1993; triangle: Zack et al., J. Histochem.
     Cytochem. 25(7), 1977. A plane with a single value has no foreground.
     """
-    from skimage.filters import threshold_li, threshold_otsu, threshold_triangle  # noqa: PLC0415  loads slowly
+    from skimage.filters import threshold_li, threshold_triangle  # noqa: PLC0415  loads slowly
 
     chosen = choose(ThresholdMethod, method, "threshold method")
     if plane.min() == plane.max():
@@ -73,6 +73,8 @@ def fill_holes(plane: Stack) -> Stack:
 
 def _otsu(plane: Stack) -> float:
     """Return Otsu's threshold of a plane with at least two values."""
+    from skimage.filters import threshold_otsu  # noqa: PLC0415  loads slowly
+
     if plane.dtype not in (np.uint8, np.uint16):
         return float(threshold_otsu(plane))
     counts = kernels.histogram(plane)
