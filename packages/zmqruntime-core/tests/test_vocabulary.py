@@ -143,6 +143,23 @@ def test_requests_replies_and_events_of_ones_own_travel(stage: StageClient) -> N
     assert stage.events == [(b"stage", Position(x_um=12.5))]
 
 
+def test_a_subscription_reaches_the_server_before_the_requests_that_follow(isolated_home: object) -> None:
+    class TopicServer(StageServer):
+        def handle_request(self, request: Message) -> Message:
+            if isinstance(request, Move):
+                self.publish(f"topic {request.x_um:g};".encode(), Position(x_um=request.x_um))
+            return super().handle_request(request)
+
+    with TopicServer(PORT, config=SMALL), StageClient() as client:
+        assert client.is_open.wait(10)
+        for number in range(1, 31):
+            client.arrived.clear()
+            client.subscribe(f"topic {number};".encode())
+            client.request(Move(x_um=number), Moved)
+            assert client.arrived.wait(10), number
+        assert [event for _, event in client.events] == [Position(x_um=number) for number in range(1, 31)]
+
+
 def test_a_request_of_another_vocabulary_is_refused_by_name(stage: StageClient) -> None:
     with pytest.raises(
         RequestRefusedError, match=r"StageServer does not know the request 'status'; it knows .*move"

@@ -96,6 +96,21 @@ def test_whatever_is_damaged_a_server_answers_in_words_and_serves_the_rest(make_
     assert served or SEEDS < 20  # of few databases none may be left that a server can start with
 
 
+def test_a_wait_for_an_execution_whose_id_is_damaged_ends_in_words(make_client: MakeClient) -> None:
+    client, _, queued = filled(make_client, 1)
+    client.shutdown_server()
+    path = database_of(client)
+    content = bytearray(path.read_bytes())
+    at = content.find(queued[1].encode())  # in the row: the index has it, too
+    content[at + 20] ^= 0x80
+    path.write_bytes(content)
+    client.connect()
+    with pytest.raises(RequestRefusedError, match="damaged"):
+        client.wait(queued[1], 60)
+    client.change_queue(QueueAction.RESUME)
+    assert [client.wait(each, 60).status for each in queued if each != queued[1]] == [S.COMPLETE] * 4
+
+
 def damage(path: Path, seed: int) -> None:
     content, chance = bytearray(path.read_bytes()), random.Random(seed)
     for _ in range(30):

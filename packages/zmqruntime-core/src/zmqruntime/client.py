@@ -105,12 +105,15 @@ class ZMQClient(ControlClient):
     def subscribe(self, topic: bytes) -> None:
         """Receive what the server publishes on topics that start with ``topic``.
 
+        Requests that follow reach the server after it.
+
         Raises:
             TypeError: the topic is not bytes.
             ClosedError: the client is not connected.
         """
         check_topic(topic)
         self.call_soon(lambda: self.subscription.add(topic))
+        self._usable_link().keep_order()
 
     # --- for subclasses, called on the I/O thread ----------------------------------------------------------------
 

@@ -114,6 +114,7 @@ class ControlLink:
         self.stack.callback(self._recovery.end)
         self._handshakes = Handshakes(address)
         self._refusal: Refusal | None = None
+        self._order = self._kept_order = 0
         self._direct = DirectConnections.to(address, encode(PingRequest()), self._instance_of)
         if self._direct is not None:
             self.stack.callback(self._direct.close)
@@ -164,6 +165,10 @@ class ControlLink:
             MessageError: the reply is not a message of the vocabulary.
             ClosedError: the client was disconnected.
         """
+        if self._kept_order < (order := self._order):
+            ordered = self.send(data, may_repeat=may_repeat)
+            ordered.add_done_callback(lambda _: self._note_order(order))
+            return ordered
         instance_id = self.vigil.instance_id
         if self._direct is None or instance_id is None or self.vigil.state is not ClientState.CONNECTED:
             return self.send(data, may_repeat=may_repeat)
@@ -175,6 +180,13 @@ class ControlLink:
             return self._await_fate(data, instance_id, may_repeat=may_repeat)
         self.vigil.note_sign()
         return self._decode(reply)
+
+    def keep_order(self) -> None:
+        """Let requests go through the I/O thread, after what it was given before, until one of them is answered."""
+        self._order += 1
+
+    def _note_order(self, order: int) -> None:
+        self._kept_order = max(self._kept_order, order)
 
     def _await_fate(self, data: bytes, instance_id: str, *, may_repeat: bool) -> Reply:
         """Send a request again whose connection has ended; one that must not be repeated waits for the server's end."""

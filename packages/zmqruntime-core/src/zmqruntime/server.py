@@ -372,6 +372,7 @@ class ZMQServer:
         self.loop.call_later(_LOOK_SECONDS, self._look_after_files)
 
     def _on_control_readable(self) -> None:
+        self._hear_subscriptions()
         size, ends_at = 0, time.monotonic() + _REQUEST_SECONDS_PER_TURN
         for frames in self.loop.receive(self.control_socket):
             # A plain REQ peer sends [identity, empty, message]; everything up to the empty frame routes back to it.
@@ -383,6 +384,11 @@ class ZMQServer:
             size += length
             if size > _REPLY_BYTES_PER_TURN or time.monotonic() > ends_at:  # the rest is handled in the next turn
                 return
+
+    def _hear_subscriptions(self) -> None:
+        """Let subscriptions come before the requests that a client has sent after them."""
+        if self.data_socket_type == zmq.XPUB and self.data_socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            self.on_data_readable()
 
     def _answer(self, body: list[bytes]) -> Message:
         if len(body) != 1:

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
@@ -50,6 +51,28 @@ class WorkerProcess(Protocol):
         """Release what belongs to it, after its end."""
 
 
+class _Place(msgspec.Struct, frozen=True):
+    """What a worker has in common with the process that asks for it, as it is at that moment.
+
+    Attributes:
+        own: The only GPU that the worker sees.
+        path: Where it finds modules.
+        folder: Its working folder.
+    """
+
+    own: WorkerDevice | None
+    path: list[str]
+    folder: str
+
+    @classmethod
+    def here(cls, own: WorkerDevice | None) -> "_Place":
+        return cls(own, list(sys.path), os.getcwd())
+
+    def enter(self) -> None:
+        sys.path[:] = self.path
+        os.chdir(self.folder)
+
+
 class Nursery:
     """Forks workers on request; ends with this process."""
 
@@ -88,7 +111,7 @@ class Nursery:
         descriptors = [connection.fileno(), tell.fileno(), 1, 2]
         try:
             with self._lock, tell:
-                socket.send_fds(self._requests, [msgspec.msgpack.encode(own)], descriptors)
+                socket.send_fds(self._requests, [msgspec.msgpack.encode(_Place.here(own))], descriptors)
             found = told.recv()
         except EOFError:
             told.close()
@@ -164,9 +187,7 @@ def _serve(requests: socket.socket) -> None:
                 return
             connection, tell = (Connection(descriptor) for descriptor in descriptors[:2])
             others: list[socket.socket | Pipe] = [requests, tell, *(each for _, each in running.values())]
-            process = _start(
-                connection, msgspec.msgpack.decode(data, type=WorkerDevice | None), descriptors[2:], others
-            )
+            process = _start(connection, msgspec.msgpack.decode(data, type=_Place), descriptors[2:], others)
             for descriptor in descriptors[2:]:
                 os.close(descriptor)
             connection.close()
@@ -178,11 +199,11 @@ def _serve(requests: socket.socket) -> None:
 
 
 def _start(
-    connection: Pipe, own: WorkerDevice | None, outputs: Sequence[int], others: "Sequence[socket.socket | Pipe]"
+    connection: Pipe, place: _Place, outputs: Sequence[int], others: "Sequence[socket.socket | Pipe]"
 ) -> BaseProcess | OSError:
     """Fork a worker; return the error if that is not possible."""
     process = multiprocessing.get_context("fork").Process(
-        target=_work, args=(connection, own, outputs, others), name="openhcs-worker", daemon=True
+        target=_work, args=(connection, place, outputs, others), name="openhcs-worker", daemon=True
     )
     try:
         process.start()
@@ -205,13 +226,12 @@ def _tell(tell: Pipe, what: object) -> None:
         tell.send(what)
 
 
-def _work(
-    connection: Pipe, own: WorkerDevice | None, outputs: Sequence[int], others: "Sequence[socket.socket | Pipe]"
-) -> None:
+def _work(connection: Pipe, place: _Place, outputs: Sequence[int], others: "Sequence[socket.socket | Pipe]") -> None:
     """Be a worker: with the standard output and error of the process that asked for it."""
     for other in others:
         other.close()
     for number, descriptor in enumerate(outputs, 1):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    serve(connection, own)
+    place.enter()
+    serve(connection, place.own)

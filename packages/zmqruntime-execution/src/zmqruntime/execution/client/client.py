@@ -46,6 +46,7 @@ from zmqruntime.messages import (
     CancelRequest,
     CancelResponse,
     ErrorCode,
+    ErrorResponse,
     Event,
     EventBatch,
     EventBatches,
@@ -692,18 +693,26 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         """Ask whether events were published while this client could not receive them, and request those."""
         execution_ids = list(self._followers)
         for begin in range(0, len(execution_ids), _POSITIONS_AT_ONCE):
-            some = execution_ids[begin : begin + _POSITIONS_AT_ONCE]
-            future = self.ask_on_loop(PositionsRequest(execution_ids=some))
-            self._io.call_later(self.config.request_timeout, functools.partial(_give_up, future))
-            future.add_done_callback(functools.partial(self._on_positions, set(some) - self._unsure))
+            self._ask_positions(execution_ids[begin : begin + _POSITIONS_AT_ONCE])
 
-    def _on_positions(self, asked: set[str], reply: "concurrent.futures.Future[Message]") -> None:
-        response = None if reply.cancelled() or reply.exception() else reply.result()
-        if isinstance(response, PositionsResponse):
-            self._on_upto(response.positions)
-            for execution_id in asked - response.positions.keys():
-                text = f"this server has no execution {execution_id}; it may not be the same server as before"
-                self._fail(execution_id, RequestRefusedError(ErrorCode.NOT_FOUND, text))
+    def _ask_positions(self, execution_ids: list[str]) -> None:
+        future = self.ask_on_loop(PositionsRequest(execution_ids=execution_ids))
+        self._io.call_later(self.config.request_timeout, functools.partial(_give_up, future))
+        sure = set(execution_ids) - self._unsure
+        future.add_done_callback(lambda reply: self._on_positions(execution_ids, sure, reply))
+
+    def _on_positions(self, asked: list[str], sure: set[str], reply: "concurrent.futures.Future[Message]") -> None:
+        match None if reply.cancelled() or reply.exception() else reply.result():
+            case PositionsResponse(positions=positions):
+                self._on_upto(positions)
+                for execution_id in sure - positions.keys():
+                    text = f"this server has no execution {execution_id}; it may not be the same server as before"
+                    self._fail(execution_id, RequestRefusedError(ErrorCode.NOT_FOUND, text))
+            case ErrorResponse(code=ErrorCode.STORAGE) if len(asked) > 1:  # one of them is damaged
+                self._ask_positions(asked[: len(asked) // 2])
+                self._ask_positions(asked[len(asked) // 2 :])
+            case ErrorResponse(code=ErrorCode.STORAGE as code, message=message):
+                self._fail(asked[0], RequestRefusedError(code, message))
 
     def _on_upto(self, positions: dict[str, int]) -> None:
         for execution_id, upto in positions.items():

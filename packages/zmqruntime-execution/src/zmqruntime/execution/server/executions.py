@@ -82,8 +82,7 @@ class Ledger:
 
     def find(self, execution_id: str) -> Record | None:
         """Return an execution, open or ended, or None."""
-        unwritten = self.active.get(execution_id) or self._just_ended.get(execution_id)
-        return unwritten or self._store.find(execution_id)
+        return self.find_many([execution_id]).get(execution_id)
 
     def find_many(self, execution_ids: Iterable[str]) -> dict[str, Record]:
         """Return those executions that are known, open or ended, by their ids."""
@@ -95,7 +94,9 @@ class Ledger:
                 others.append(execution_id)
             else:
                 found[execution_id] = record
-        return found | self._store.find_many(others) if others else found
+        for execution_id, record in (self._store.find_many(others) if others else {}).items():
+            found[execution_id] = self._store.checked_end(record)
+        return found
 
     def in_full(self, execution_id: str) -> Record | None:
         """Return an execution with its traceback and result, unless the result is large."""

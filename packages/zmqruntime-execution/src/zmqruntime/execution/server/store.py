@@ -218,6 +218,16 @@ class Store:
             found[entry.execution_id] = entry
         return found
 
+    def checked_end(self, record: Record) -> Record:
+        """Return a record that has ended; for one that is open, say that its row is damaged.
+
+        All open ones were read from the rows when the server started. A row whose id cannot be read was left out then,
+        and is still found by the id in the index.
+        """
+        if record.ended_at is None:
+            raise StoreError(f"the entry of execution {record.execution_id!r} is damaged in {self.path}; {REMEDY}")
+        return record
+
     def ids_from(self, prefix: str, limit: int) -> list[str]:
         """Return up to ``limit`` ids that start with ``prefix``, sorted."""
         query = "SELECT execution_id FROM executions WHERE execution_id >= ? AND execution_id < ? ORDER BY 1 LIMIT ?"
