@@ -156,7 +156,7 @@ def read_library(package: str = BUILT_IN, category: str = "") -> tuple[FunctionI
     sources = [(group, parse_python(path.read_text(encoding="utf-8"))) for group, path in _sources_of(package)]
     trees = [tree for _, tree in sources]
     front = next((tree for group, tree in sources if group == "__init__"), trees[0])
-    public = _public_names(trees, front)
+    public = _names_in_stub(package) or _public_names(trees, front)
     enums = {name: values for tree in trees for name, values in _enums_of(tree).items()}
     return tuple(
         _info(node, package, _group(category, group, front is tree), enums, tree)
@@ -341,6 +341,16 @@ def _enums_of(tree: ast.Module) -> dict[str, tuple[object, ...]]:
             values = [each.value for each in node.body if isinstance(each, ast.Assign)]
             found[node.name] = tuple(value.value for value in values if isinstance(value, ast.Constant))
     return found
+
+
+def _names_in_stub(package: str) -> set[str]:
+    """Return the names that the stub of a package's front imports; none if it has no stub."""
+    spec = importlib.util.find_spec(package)
+    stub = Path(spec.origin).with_suffix(".pyi") if spec is not None and spec.origin else None
+    if stub is None or not stub.is_file():
+        return set()
+    imports = (node for node in parse_python(stub.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom))
+    return {alias.asname or alias.name for node in imports for alias in node.names}
 
 
 def _public_names(trees: Iterable[ast.Module], front: ast.Module) -> set[str]:

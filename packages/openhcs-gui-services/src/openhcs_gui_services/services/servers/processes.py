@@ -69,6 +69,7 @@ class ProcessMeter:
         # Determined each time: between fork and exec a process looks like its parent.
         roles = {pid: _role_of(process) for pid, process in self._known.items()}
         parents = {pid: _parent_of(process) for pid, process in self._known.items()}
+        roles = {pid: _role_in_family(pid, roles, parents) for pid in roles}
         workers = [
             WorkerNode(f"{_TITLES[roles[pid]]} {pid}", figures[pid])
             for pid in sorted(roles)
@@ -79,6 +80,16 @@ class ProcessMeter:
     def _kept(self, process: psutil.Process) -> psutil.Process:
         old = self._known.get(process.pid)
         return old if old is not None and old == process else process
+
+
+def _role_in_family(pid: int, roles: Mapping[int, _Role], parents: Mapping[int, int]) -> _Role:
+    """Tell copies of a task worker by their place below its guard: the one that forks wells, and the wells."""
+    depth, parent = 0, parents[pid]
+    while roles[pid] is _Role.TASKS and roles.get(parent) is _Role.TASKS:
+        depth, parent = depth + 1, parents[parent]
+    if depth < 2:
+        return roles[pid]
+    return _Role.HELPER if depth == 2 else _Role.SPAWNED_WELLS
 
 
 def _does_work(pid: int, roles: Mapping[int, _Role], parents: Mapping[int, int]) -> bool:
