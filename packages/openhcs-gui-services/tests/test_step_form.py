@@ -77,7 +77,7 @@ def test_the_help_comes_from_the_docstring() -> None:
 def test_the_library_is_that_of_the_package() -> None:
     import openhcs_runtime.functions
 
-    public = {name for name in openhcs_runtime.functions.__all__ if name[0].islower()}
+    public = {name for name in dir(openhcs_runtime.functions) if name[0].islower()}
     infos = {info.name: info for info in read_library()}
     assert infos.keys() <= public
     assert public - infos.keys() <= {"threshold_li"}

@@ -30,7 +30,7 @@ def is_plain(function: Any) -> bool:
     return inspect.isfunction(function) and not (traits.check or traits.plate_output or traits.plate_inputs)
 
 
-FUNCTIONS = [value for name in functions.__all__ if is_plain(value := getattr(functions, name))]
+FUNCTIONS = [value for name in dir(functions) if is_plain(value := getattr(functions, name))]
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "subtract_constant": {"value": 100},
     "correct_flat_field": {"flat_field": np.ones((64, 80))},

@@ -245,4 +245,4 @@ def test_the_ready_steps_are_in_the_library_of_functions() -> None:
     import openhcs_runtime.functions
 
     assert function_libraries()[0].module == BUILT_IN
-    assert {function.__name__ for function, *_ in STEPS} <= set(openhcs_runtime.functions.__all__)
+    assert {function.__name__ for function, *_ in STEPS} <= set(dir(openhcs_runtime.functions))

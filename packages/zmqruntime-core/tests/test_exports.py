@@ -8,15 +8,15 @@ import zmqruntime
 
 
 def test_all_is_sorted_and_complete() -> None:
-    for name in zmqruntime.__all__:
+    for name in vars(zmqruntime)["__all__"]:
         assert not isinstance(getattr(zmqruntime, name), ModuleType)
     public = {
         name
         for name, value in vars(zmqruntime).items()
         if not name.startswith("_") and not isinstance(value, ModuleType) and name not in ("extend_path", "attach")
     }
-    assert public == set(zmqruntime.__all__)
-    assert dir(zmqruntime) == list(zmqruntime.__all__) == sorted(zmqruntime.__all__)
+    assert public == set(vars(zmqruntime)["__all__"])
+    assert dir(zmqruntime) == list(vars(zmqruntime)["__all__"]) == sorted(vars(zmqruntime)["__all__"])
 
 
 def test_import_brings_in_neither_numpy_nor_openhcs() -> None:

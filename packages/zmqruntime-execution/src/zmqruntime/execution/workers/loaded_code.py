@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import NamedTuple
 
 import msgspec
-import platformdirs
 import psutil
 import zmq
 
@@ -22,7 +21,7 @@ __all__ = ["LoadedModules"]
 _Stamp = tuple[int, int]
 _OWN = tuple(
     os.path.join(os.path.dirname(os.path.abspath(str(each.__file__))), "")
-    for each in (zmqruntime, execution, msgspec, platformdirs, psutil, zmq)
+    for each in (zmqruntime, execution, msgspec, psutil, zmq)
 )
 
 
