@@ -241,7 +241,7 @@ def cellprofiler(session: nox.Session) -> None:
     session.run(
         *install, *built, f"--override={needed / 'overrides.txt'}", f"--requirement={needed / 'requirements.txt'}"
     )
-    session.run("python", str(needed / "compare.py"), python, *session.posargs, success_codes=[0, 1])
+    session.run("python", str(needed / "in_turns.py"), python, *session.posargs, success_codes=[0, 1])
 
 
 @nox.session

@@ -387,7 +387,7 @@ class ZMQServer:
 
     def _hear_subscriptions(self) -> None:
         """Let subscriptions come before the requests that a client has sent after them."""
-        if self.data_socket_type == zmq.XPUB and self.data_socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        if self.data_socket_type == zmq.XPUB and self.data_socket.poll(0):
             self.on_data_readable()
 
     def _answer(self, body: list[bytes]) -> Message:
